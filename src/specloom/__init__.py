@@ -1,0 +1,1 @@
+"""Specloom: sound to spectrogram to sound."""

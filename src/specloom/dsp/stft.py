@@ -1,0 +1,160 @@
+"""Short-time Fourier transform and its inverse.
+
+Two paths give the same answer: the lanes (`specloom.dsp.lanes`), sixteen frames in one vector, for float32 and
+sizes that are powers of two; and the plain reference below, for everything else.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from specloom.config import StftConfig
+from specloom.dsp.windows import padded_window, require_invertible, squared_window_sum
+from specloom.errors import ParameterError
+
+FloatArray = npt.NDArray[np.floating[Any]]
+ComplexArray = npt.NDArray[np.complexfloating[Any, Any]]
+
+
+def require_finite_floats(name: str, array: npt.ArrayLike) -> npt.NDArray[Any]:
+    """Return ``array`` as float32 or float64 (integers become float64), or refuse it.
+
+    Raises
+    ------
+    ParameterError
+        When it holds NaN or infinity, or is not numeric.
+    """
+    values = np.asarray(array)
+    if values.dtype.kind in "iub":
+        values = values.astype(np.float64)
+    if values.dtype.kind != "f":
+        raise ParameterError(f"{name} has dtype {values.dtype}: real numbers are needed")
+    if values.dtype not in (np.float32, np.float64):
+        values = values.astype(np.float32 if values.dtype == np.float16 else np.float64)
+    if not np.isfinite(values).all():
+        raise ParameterError(f"{name} holds NaN or infinity: clean it (numpy.nan_to_num) or cut it out first")
+    return values
+
+
+def stft(samples: npt.ArrayLike, config: StftConfig) -> ComplexArray:
+    """Short-time Fourier transform.
+
+    Parameters
+    ----------
+    samples : real array, shape ``(..., n_samples)``
+    config : StftConfig
+
+    Returns
+    -------
+    complex array, shape ``(..., n_fft // 2 + 1, n_frames)``
+        complex64 for float32 (and narrower) input, complex128 for float64. Equal to ``librosa.stft``.
+
+    Raises
+    ------
+    ParameterError
+        For non-finite or empty input, or, uncentred, when the sound is shorter than ``n_fft``.
+
+    Notes
+    -----
+    Law: ``istft(stft(x), length=len(x)) == x`` whenever the config is invertible (tests/laws).
+    """
+    samples = require_finite_floats("samples", samples)
+    require_frames(samples, config)
+    return reference_stft(samples, config)
+
+
+def istft(spec: npt.ArrayLike, config: StftConfig, length: int | None = None) -> FloatArray:
+    """Inverse short-time Fourier transform: the least-squares estimate of Griffin and Lim (1984).
+
+    Parameters
+    ----------
+    spec : complex array, shape ``(..., n_fft // 2 + 1, n_frames)``
+    config : StftConfig
+    length : int, optional
+        Samples to return; ``config.n_samples(n_frames)`` if not given. Longer is filled with zeros.
+
+    Returns
+    -------
+    real array, shape ``(..., n_samples)``; float32 for complex64, float64 for complex128.
+
+    Raises
+    ------
+    ParameterError
+        For a wrong number of bins, a config that is not invertible, or non-finite values.
+    """
+    spec = np.asarray(spec)
+    if spec.dtype.kind != "c":
+        raise ParameterError(f"spec has dtype {spec.dtype}: complex values are needed (a magnitude needs a phase)")
+    require_bins("spec", spec, config)
+    require_invertible(config)
+    if not np.isfinite(spec).all():
+        raise ParameterError("spec holds NaN or infinity: clean it (numpy.nan_to_num) first")
+    return reference_istft(spec, config, length)
+
+
+def require_bins(name: str, array: npt.NDArray[Any], config: StftConfig) -> None:
+    """Refuse an array that is not ``(..., n_fft // 2 + 1, n_frames)`` with at least one frame."""
+    if array.ndim < 2 or array.shape[-2] != config.n_bins or array.shape[-1] == 0:
+        raise ParameterError(
+            f"{name} has shape {array.shape}: (..., {config.n_bins}, n_frames) is needed for n_fft={config.n_fft}"
+            + ("; it looks transposed" if array.ndim >= 2 and array.shape[-1] == config.n_bins else "")
+        )
+
+
+def require_frames(samples: npt.NDArray[Any], config: StftConfig) -> None:
+    """Refuse a sound that gives no frame."""
+    if samples.ndim < 1 or samples.shape[-1] == 0:
+        raise ParameterError("samples are empty: at least one sample is needed")
+    if not config.center and samples.shape[-1] < config.n_fft:
+        raise ParameterError(
+            f"{samples.shape[-1]} samples are fewer than n_fft={config.n_fft}: "
+            "use center=True, a smaller n_fft, or pad the sound with zeros"
+        )
+
+
+def reference_stft(samples: FloatArray, config: StftConfig) -> ComplexArray:
+    """The transform written with `scipy.fft`: what every faster path is tested against."""
+    import scipy.fft
+
+    edge = config.n_fft // 2 if config.center else 0
+    padded = np.pad(samples, [(0, 0)] * (samples.ndim - 1) + [(edge, edge)])
+    frames = np.lib.stride_tricks.sliding_window_view(padded, config.n_fft, axis=-1)[..., :: config.hop_length, :]
+    windowed = frames * padded_window(config).astype(samples.dtype)
+    return np.ascontiguousarray(np.swapaxes(scipy.fft.rfft(windowed, axis=-1), -1, -2))
+
+
+def reference_istft(spec: ComplexArray, config: StftConfig, length: int | None = None) -> FloatArray:
+    """The inverse written with `scipy.fft`: overlap-add, divided by the envelope of the squared windows."""
+    import scipy.fft
+
+    n_frames = spec.shape[-1]
+    real = np.float32 if spec.dtype == np.complex64 else np.float64
+    frames = scipy.fft.irfft(np.swapaxes(spec, -1, -2), n=config.n_fft, axis=-1)
+    frames = frames * padded_window(config).astype(real)
+    total = (n_frames - 1) * config.hop_length + config.n_fft
+    added = np.zeros((*spec.shape[:-2], total), dtype=real)
+    for frame in range(n_frames):
+        start = frame * config.hop_length
+        added[..., start : start + config.n_fft] += frames[..., frame, :]
+    envelope = squared_window_sum(config, n_frames)
+    added *= inverse_envelope(envelope).astype(real)
+    edge = config.n_fft // 2 if config.center else 0
+    wanted = config.n_samples(n_frames) if length is None else length
+    return fit_length(added[..., edge:], wanted)
+
+
+def inverse_envelope(envelope: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """One over the envelope; one where it vanishes (there the overlap-add is zero as well)."""
+    seen = envelope > np.finfo(np.float32).tiny
+    return np.divide(1.0, envelope, out=np.ones_like(envelope), where=seen)
+
+
+def fit_length(samples: FloatArray, length: int) -> FloatArray:
+    """Cut the last axis to ``length`` or fill it up with zeros."""
+    missing = length - samples.shape[-1]
+    if missing <= 0:
+        return np.ascontiguousarray(samples[..., :length])
+    return np.pad(samples, [(0, 0)] * (samples.ndim - 1) + [(0, missing)])

@@ -1,0 +1,23 @@
+"""The errors that Specloom raises. Only the roof (the command line) turns them into exit codes."""
+
+from __future__ import annotations
+
+
+class SpecloomError(Exception):
+    """The parent of every error that Specloom raises on purpose."""
+
+
+class ParameterError(SpecloomError, ValueError):
+    """A value that cannot be worked with: its name, what it was, what is allowed, what to do."""
+
+
+class AudioFileError(SpecloomError, OSError):
+    """A sound file that cannot be read or written."""
+
+
+class ArtifactError(SpecloomError, ValueError):
+    """A file of ours (spectrogram, recipe, model) that is damaged, incomplete or of another version."""
+
+
+class MissingExtraError(SpecloomError, ImportError):
+    """An optional package or program is needed; the message says which, and how to get it."""

@@ -1,0 +1,1 @@
+"""Floor 2: phase retrieval, from a magnitude to sound."""
