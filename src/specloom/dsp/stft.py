@@ -6,6 +6,7 @@ sizes that are powers of two; and the plain reference below, for everything else
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,8 @@ def stft(samples: npt.ArrayLike, config: StftConfig) -> ComplexArray:
     """
     samples = require_finite_floats("samples", samples)
     require_frames(samples, config)
+    if lanes_serve(samples.dtype, config):
+        return _each_channel(samples, lambda channel: _lanes_stft(channel, config))
     return reference_stft(samples, config)
 
 
@@ -90,9 +93,61 @@ def istft(spec: npt.ArrayLike, config: StftConfig, length: int | None = None) ->
         raise ParameterError(f"spec has dtype {spec.dtype}: complex values are needed (a magnitude needs a phase)")
     require_bins("spec", spec, config)
     require_invertible(config)
-    if not np.isfinite(spec).all():
+    if spec.dtype == np.complex64 and lanes_serve(np.dtype(np.float32), config):
+        samples = _each_channel(spec, lambda channel: _lanes_istft(channel, config, length), n_inner=2)
+    else:
+        samples = reference_istft(spec, config, length)
+    # A single bin that is not finite reaches every sample of its frame, and there are fewer samples than bins.
+    if not np.isfinite(samples).all():
         raise ParameterError("spec holds NaN or infinity: clean it (numpy.nan_to_num) first")
-    return reference_istft(spec, config, length)
+    return samples
+
+
+def lanes_serve(dtype: np.dtype[Any], config: StftConfig) -> bool:
+    """Whether the fast path takes this: float32, a power of two, and not switched off by ``SPECLOOM_LANES=0``."""
+    if dtype != np.float32 or os.environ.get("SPECLOOM_LANES") == "0":
+        return False
+    from specloom.dsp.lanes.fourier import supports
+
+    return supports(config.n_fft)
+
+
+def _each_channel(array: npt.NDArray[Any], work: Any, n_inner: int = 1) -> npt.NDArray[Any]:
+    """Apply ``work`` over all leading axes and stack the results."""
+    leading = array.shape[:-n_inner]
+    if not leading:
+        return work(array)
+    flat = array.reshape(-1, *array.shape[-n_inner:])
+    results = np.stack([work(channel) for channel in flat])
+    return results.reshape(*leading, *results.shape[1:])
+
+
+# Frames that are laid out at a time: what they need stays in the second-level cache.
+_BATCH = 256
+
+
+def _lanes_stft(samples: npt.NDArray[np.float32], config: StftConfig) -> ComplexArray:
+    from specloom.dsp.lanes.plan import Plan
+
+    plan = Plan(config, narrow=False)
+    n_frames = config.n_frames(samples.size)
+    spec = np.empty((config.n_bins, n_frames), dtype=np.complex64)
+    for first in range(0, n_frames, _BATCH):
+        n = min(_BATCH, n_frames - first)
+        plan.emit(plan.rows_of(samples, n, first), n, spec, first)
+    return spec
+
+
+def _lanes_istft(spec: npt.NDArray[np.complex64], config: StftConfig, length: int | None) -> FloatArray:
+    from specloom.dsp.lanes.plan import Plan
+
+    plan = Plan(config, narrow=False)
+    n_frames = spec.shape[-1]
+    wanted = config.n_samples(n_frames) if length is None else length
+    rows = plan.empty_rows(n_frames)
+    plan.absorb(np.ascontiguousarray(spec), rows)
+    rows *= plan.envelope(n_frames, 0, wanted).factors
+    return fit_length(plan.samples_of(rows)[plan.lead :], wanted)
 
 
 def require_bins(name: str, array: npt.NDArray[Any], config: StftConfig) -> None:

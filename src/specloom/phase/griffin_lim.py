@@ -10,6 +10,8 @@ import numpy.typing as npt
 from specloom.config import StftConfig
 from specloom.dsp.stft import (
     FloatArray,
+    fit_length,
+    lanes_serve,
     reference_istft,
     reference_stft,
     require_bins,
@@ -78,6 +80,13 @@ def griffin_lim(
     if not 0.0 <= momentum <= 1.0:
         raise ParameterError(f"momentum={momentum}: 0 <= momentum <= 1 is needed; above 1 it diverges")
     phase = _initial_phase(magnitude, initial_phase, rng)
+    if lanes_serve(magnitude.dtype, config):
+        wanted = config.n_samples(magnitude.shape[-1]) if length is None else length
+        results = [
+            _lanes_griffin_lim(m, p, config, n_iter, momentum, wanted)
+            for m, p in zip(_channels(magnitude), _channels(phase))
+        ]
+        return np.stack(results).reshape(*magnitude.shape[:-2], wanted)
     return reference_griffin_lim(magnitude, phase, config, n_iter, momentum, length)
 
 
@@ -92,6 +101,36 @@ def _initial_phase(
             f"initial_phase has shape {phase.shape}, magnitude {magnitude.shape}: they must be the same"
         )
     return phase
+
+
+def _channels(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    return array.reshape(-1, *array.shape[-2:])
+
+
+def _lanes_griffin_lim(
+    magnitude: npt.NDArray[np.float32],
+    phase: npt.NDArray[Any],
+    config: StftConfig,
+    n_iter: int,
+    momentum: float,
+    length: int,
+) -> npt.NDArray[np.float32]:
+    """The same with two signals as its state; see `specloom.dsp.lanes.frames.iterate`."""
+    from specloom.dsp.lanes.plan import Plan
+
+    loudest = float(magnitude.max())
+    if loudest == 0.0 or length == 0:
+        return np.zeros(length, dtype=np.float32)
+    plan = Plan(config, narrow=True)
+    n_frames = magnitude.shape[1]
+    turns = phase / (2.0 * np.pi) + plan.shift / config.n_fft * np.arange(config.n_bins)[:, None]
+    half = plan.pack(magnitude, 0.5 / loudest)
+    envelope = plan.envelope(n_frames, 0, length)
+    rows = plan.empty_rows(n_frames)
+    plan.start(half, plan.pack((turns - np.rint(turns)).astype(np.float32)), n_frames, rows)
+    rows *= envelope.factors
+    plan.iterate(half, n_frames, rows, envelope, n_iter=n_iter, gamma=1.0, alpha=momentum, beta=0.0)
+    return fit_length(plan.samples_of(rows)[plan.lead :], length) * np.float32(loudest)
 
 
 def reference_griffin_lim(

@@ -1,0 +1,489 @@
+"""One walk over the frames of a signal: read, transform, do one thing to the spectrum, transform back, add up.
+
+The thing to do is the ``mode``: put a spectrum out (`EMIT`), take one in (`ABSORB`), build one from magnitude and
+phase (`START`), or keep the phase and set the magnitude (`PROJECT`, a Griffin-Lim iteration). All four share one
+compiled kernel. Signals are laid out so that frame ``f``'s window begins at sample ``f * hop`` of the array.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numba as nb
+import numpy as np
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
+
+from specloom.dsp.lanes.fourier import (
+    FIRST,
+    GAP,
+    LAST,
+    backward,
+    dft,
+    forward,
+    join4,
+    join8,
+    split4,
+    split8,
+)
+from specloom.dsp.lanes.vector import (
+    INTS,
+    LANES,
+    VECTOR,
+    Complex,
+    Lane,
+    Memory,
+    constant,
+    plus,
+    spread,
+    transpose,
+)
+
+EMIT, ABSORB, START, PROJECT = 0, 1, 2, 3
+OWN_ROWS = 10  # rows of the quads that are their own partners
+
+# Added to a power before its root is taken, so that nothing divided by nothing is nothing. Magnitudes are scaled
+# to at most 1 before they come here.
+_NOTHING = 1e-30
+
+
+# --- samples to lanes and back ----------------------------------------------------------------------------------
+
+
+@intrinsic
+def gather(typing_context, signal, start, hop, window, place, buffer, row):  # type: ignore[no-untyped-def]
+    """Rows ``row …`` of the buffer = LANES samples of LANES frames, weighed by the window."""
+    signature = types.void(signal, types.int64, types.int64, window, types.int64, buffer, types.int64)
+
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        source = Memory(context, builder, signature.args[0], args[0])
+        weight = Memory(context, builder, signature.args[3], args[3]).at(args[4])
+        target = Memory(context, builder, signature.args[5], args[5])
+        offset, rows = args[1], []
+        for _ in range(LANES):
+            rows.append((source.at(offset) * weight).value)
+            offset = builder.add(offset, args[2])
+        for index, value in enumerate(transpose(builder, rows)):
+            target.put_row(plus(builder, args[6], index), Lane(builder, value))
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@intrinsic
+def scatter(typing_context, buffer, row, signal, start, hop, window, place):  # type: ignore[no-untyped-def]
+    """Add what `gather` would have read back onto the signal, weighed by the window."""
+    signature = types.void(buffer, types.int64, signal, types.int64, types.int64, window, types.int64)
+
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        source = Memory(context, builder, signature.args[0], args[0])
+        target = Memory(context, builder, signature.args[2], args[2])
+        weight = Memory(context, builder, signature.args[5], args[5]).at(args[6])
+        rows = [source.row(plus(builder, args[1], index)).value for index in range(LANES)]
+        offset = args[3]
+        for value in transpose(builder, rows):
+            target.put(offset, target.at(offset) + Lane(builder, value) * weight)
+            offset = builder.add(offset, args[4])
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+# --- the spectrum of a real frame, two bins at a time -----------------------------------------------------------
+
+
+def unpack(here: Complex, there: Complex, turn: Complex) -> tuple[Complex, Complex]:
+    """Twice the bins k and M - k from the points k and M - k."""
+    even = here + there.conjugate()
+    odd = (here - there.conjugate()).over_i() * turn
+    return even + odd, (even - odd).conjugate()
+
+
+def pack(low: Complex, high: Complex, turn: Complex) -> tuple[Complex, Complex]:
+    """Twice the points k and M - k from the bins k and M - k."""
+    even = low + high.conjugate()
+    odd = ((low - high.conjugate()) * turn.conjugate()).times_i()
+    return even + odd, (even - odd).conjugate()
+
+
+def set_magnitude(value: Complex, half: Lane) -> Complex:
+    """Keep the direction of ``value``, take twice ``half`` as its length."""
+    return value * ((value.power() + _NOTHING).twice_reciprocal_root() * half)
+
+
+def cosine_and_sine(turns: Lane) -> Complex:
+    """exp(2 pi i turns): error below 2e-7 for any number of turns that float32 can count."""
+    b = turns.builder
+    kind = ir.FunctionType(VECTOR, [VECTOR])
+    name = f"llvm.nearbyint.v{LANES}f32"
+    nearest = b.module.globals.get(name)
+    if nearest is None:
+        nearest = ir.Function(b.module, kind, name)
+    # Quarter turns: an even polynomial and an odd one on +-1/8 of a turn, swapped and signed by the quarter.
+    quarters = turns * 4.0
+    whole = Lane(b, b.call(nearest, [quarters.value]))
+    angle = (quarters - whole) * (math.pi / 2)
+    square = angle * angle
+    sine = angle * (1.0 + square * (-1.6666654611e-1 + square * (8.3321608736e-3 + square * -1.9515295891e-4)))
+    cosine = 1.0 + square * (
+        -0.5 + square * (4.166664568298827e-2 + square * (-1.388731625493765e-3 + square * 2.443315711809948e-5))
+    )
+    quarter = b.fptosi(whole.value, INTS)
+    one = ir.Constant(INTS, [1] * LANES)
+    swapped = b.icmp_signed("==", b.and_(quarter, one), one)
+    real = b.select(swapped, sine.value, cosine.value)
+    imaginary = b.select(swapped, cosine.value, sine.value)
+    sign = ir.Constant(INTS, [-(2**31)] * LANES)
+    thirty = ir.Constant(INTS, [30] * LANES)
+    flip_real = b.and_(b.shl(b.add(quarter, one), thirty), sign)
+    flip_imaginary = b.and_(b.shl(quarter, thirty), sign)
+    real = b.bitcast(b.xor(b.bitcast(real, INTS), flip_real), VECTOR)
+    imaginary = b.bitcast(b.xor(b.bitcast(imaginary, INTS), flip_imaginary), VECTOR)
+    return Complex(Lane(b, real), Lane(b, imaginary))
+
+
+def put_bin(memory: Memory, offset: ir.Value, value: Complex) -> None:
+    """Store LANES complex numbers, parts alternating, as numpy has them."""
+    b = memory.builder
+    half = LANES // 2
+    for part, first in ((0, 0), (1, half)):
+        mask = ir.Constant(INTS, [x for i in range(first, first + half) for x in (i, i + LANES)])
+        mixed = b.shuffle_vector(value.re.value, value.im.value, mask)
+        memory.put(plus(b, offset, part * LANES), Lane(b, mixed))
+
+
+def take_bin(memory: Memory, offset: ir.Value) -> Complex:
+    """Load LANES complex numbers, parts alternating."""
+    b = memory.builder
+    low, high = memory.at(offset).value, memory.at(plus(b, offset, LANES)).value
+    real = b.shuffle_vector(low, high, ir.Constant(INTS, list(range(0, 2 * LANES, 2))))
+    imaginary = b.shuffle_vector(low, high, ir.Constant(INTS, list(range(1, 2 * LANES, 2))))
+    return Complex(Lane(b, real), Lane(b, imaginary))
+
+
+class Operand:
+    """What a mode works with, while code is being written: packed rows, or a spectrum with a stride per bin."""
+
+    def __init__(self, memory: Memory, start: ir.Value, stride: ir.Value, bins: Memory) -> None:
+        self.memory = memory
+        self.start = start
+        self.stride = stride
+        self.bins = bins
+
+    def packed(self, row: int, base: ir.Value) -> Lane:
+        """Row ``base + row`` of a packed array."""
+        builder = self.memory.builder
+        return self.memory.row(builder.add(plus(builder, base, row), self.start))
+
+    def place(self, row: int, base: ir.Value) -> ir.Value:
+        """Where the bin of row ``base + row`` begins in a spectrum."""
+        builder = self.memory.builder
+        number = builder.load(builder.gep(self.bins.data, [plus(builder, base, row)]))
+        return builder.add(builder.mul(number, self.stride), self.start)
+
+
+def _emit(values, first, second, rows, base):  # type: ignore[no-untyped-def]
+    for value, row in zip(values, rows):
+        put_bin(first.memory, first.place(row, base), value * 0.5)
+    return values
+
+
+def _absorb(values, first, second, rows, base):  # type: ignore[no-untyped-def]
+    return [take_bin(first.memory, first.place(row, base)) for row in rows]
+
+
+def _start(values, first, second, rows, base):  # type: ignore[no-untyped-def]
+    return [cosine_and_sine(second.packed(row, base)) * (first.packed(row, base) * 2.0) for row in rows]
+
+
+def _project(values, first, second, rows, base):  # type: ignore[no-untyped-def]
+    return [set_magnitude(value, first.packed(row, base)) for value, row in zip(values, rows)]
+
+
+def _treat_bins(low, high, turn, treat, row, operands, base, reads, writes):  # type: ignore[no-untyped-def]
+    """Points k and M - k -> their bins -> treated -> points again."""
+    values = unpack(low, high, turn) if reads else (None, None)
+    values = treat(values, *operands, (row, row + 1), base)
+    return pack(*values, turn) if writes else (None, None)
+
+
+def _treat_edges(point, treat, operands, base, builder, reads, writes):  # type: ignore[no-untyped-def]
+    """Bins 0 and M are real and share point 0."""
+    zero = Lane(builder, constant(0.0))
+    values = (None, None)
+    if reads:
+        doubled = point * 2.0
+        values = Complex(doubled.re + doubled.im, zero), Complex(doubled.re - doubled.im, zero)
+    values = treat(values, *operands, (0, 1), base)
+    return Complex(values[0].re + values[1].re, values[0].re - values[1].re) if writes else None
+
+
+def _quad_step(reads: bool, writes: bool, treat: Any, own: bool) -> Any:
+    """Last step forward, treatment and first step back, all in registers, for two quads of points.
+
+    ``own`` False: a quad and its partner. True: the quad of bin 0 and that of bin M / 8, which are their own partners.
+    """
+
+    @intrinsic
+    def quads(  # type: ignore[no-untyped-def]
+        typing_context, points, here, there, twiddles, base, first, second, start, stride, bins
+    ):
+        ints = types.int64
+        signature = types.void(points, ints, ints, twiddles, ints, first, second, ints, ints, bins)
+
+        def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+            kinds = signature.args
+            memory = Memory(context, builder, kinds[0], args[0])
+            table = Memory(context, builder, kinds[3], args[3])
+            rows = Memory(context, builder, kinds[9], args[9])
+            operands = [
+                Operand(Memory(context, builder, kinds[i], args[i]), args[7], args[8], rows) for i in (5, 6)
+            ]
+            base = args[4]
+            a, b = (
+                dft([memory.point(plus(builder, args[i], d)) for d in range(LAST)], False) if reads else [None] * LAST
+                for i in (1, 2)
+            )
+
+            def pair(low, high, row):  # type: ignore[no-untyped-def]
+                turn = table.spread_complex(plus(builder, base, row))
+                return _treat_bins(low, high, turn, treat, row, operands, base, reads, writes)
+
+            if own:
+                a[0] = _treat_edges(a[0], treat, operands, base, builder, reads, writes)
+                a[1], a[3] = pair(a[1], a[3], 2)
+                a[2], _ = pair(a[2], a[2], 4)
+                b[0], b[3] = pair(b[0], b[3], 6)
+                b[1], b[2] = pair(b[1], b[2], 8)
+            else:
+                for d in range(LAST):
+                    a[d], b[LAST - 1 - d] = pair(a[d], b[LAST - 1 - d], 2 * d)
+            if writes:
+                for i, values in ((1, a), (2, b)):
+                    for d, value in enumerate(dft(values, True)):
+                        memory.put_point(plus(builder, args[i], d), value)
+            return context.get_dummy_value()
+
+        return signature, generate
+
+    return quads
+
+
+emit_quads, emit_own = (_quad_step(True, False, _emit, own) for own in (False, True))
+absorb_quads, absorb_own = (_quad_step(False, True, _absorb, own) for own in (False, True))
+start_quads, start_own = (_quad_step(False, True, _start, own) for own in (False, True))
+project_quads, project_own = (_quad_step(True, True, _project, own) for own in (False, True))
+
+
+# --- the walk ---------------------------------------------------------------------------------------------------
+
+
+@nb.njit(nogil=True)
+def read_frames(signal, start, hop, gap, window, n_window, points, buffer, twiddles):  # type: ignore[no-untyped-def]
+    """Window LANES frames, turn them into lanes and take the first step of the transform."""
+    eighth = points.size // (16 * LANES) - GAP
+    half = LANES // 2
+    for j in range(0, eighth, half):
+        filled = 0
+        while filled < 8 and 2 * (filled * eighth + j) < n_window:
+            place = 2 * (filled * eighth + j)
+            gather(signal, start + place + gap * (place // hop), hop + gap, window, place, buffer, filled * LANES)
+            filled += 1
+        wide = 4 if filled <= 4 else 8
+        buffer[filled * LANES * LANES : wide * LANES * LANES] = np.float32(0.0)
+        if wide == 4:
+            for i in range(half):
+                split4(buffer, i, points, j + i, eighth + GAP, twiddles, 7 * (j + i))
+        else:
+            for i in range(half):
+                split8(buffer, i, points, j + i, eighth + GAP, twiddles, 7 * (j + i))
+
+
+@nb.njit(nogil=True)
+def write_frames(points, twiddles, buffer, signal, start, hop, gap, window, n_window):  # type: ignore[no-untyped-def]
+    """Take the last step back, turn lanes into frames and add them onto the signal."""
+    eighth = points.size // (16 * LANES) - GAP
+    half = LANES // 2
+    for j in range(0, eighth, half):
+        if 2 * (4 * eighth + j) >= n_window:
+            for i in range(half):
+                join4(points, j + i, eighth + GAP, twiddles, 7 * (j + i), buffer, i)
+        else:
+            for i in range(half):
+                join8(points, j + i, eighth + GAP, twiddles, 7 * (j + i), buffer, i)
+        part = 0
+        while part < 8 and 2 * (part * eighth + j) < n_window:
+            place = 2 * (part * eighth + j)
+            scatter(buffer, part * LANES, signal, start + place + gap * (place // hop), hop + gap, window, place)
+            part += 1
+
+
+@nb.njit(nogil=True)
+def treat_pairs(mode, points, begin, end, here, there, turns, first, second, start, stride, bins):  # type: ignore[no-untyped-def]
+    """Do the mode's one thing to the pairs of quads ``begin … end``.
+
+    EMIT, ABSORB: ``first`` is a spectrum of complex numbers, ``stride`` floats from bin to bin, of which the group
+    begins at float ``start``. START, PROJECT: ``first`` holds half the magnitudes (and ``second`` the phases in turns)
+    as rows of LANES numbers in the order of ``bins``, of which the group begins at row ``start``.
+    """
+    for k in range(begin, end):
+        base = OWN_ROWS + 2 * LAST * k
+        if mode == PROJECT:
+            project_quads(points, here[k], there[k], turns, base, first, second, start, stride, bins)
+        elif mode == START:
+            start_quads(points, here[k], there[k], turns, base, first, second, start, stride, bins)
+        elif mode == EMIT:
+            emit_quads(points, here[k], there[k], turns, base, first, second, start, stride, bins)
+        else:
+            absorb_quads(points, here[k], there[k], turns, base, first, second, start, stride, bins)
+
+
+@nb.njit(nogil=True)
+def treat_own(mode, points, half, turns, first, second, start, stride, bins):  # type: ignore[no-untyped-def]
+    """Do the mode's one thing to the two quads that are their own partners."""
+    if mode == PROJECT:
+        project_own(points, 0, half, turns, 0, first, second, start, stride, bins)
+    elif mode == START:
+        start_own(points, 0, half, turns, 0, first, second, start, stride, bins)
+    elif mode == EMIT:
+        emit_own(points, 0, half, turns, 0, first, second, start, stride, bins)
+    else:
+        absorb_own(points, 0, half, turns, 0, first, second, start, stride, bins)
+
+
+@nb.njit(cache=True, nogil=True)
+def walk(  # type: ignore[no-untyped-def]
+    mode, source, target, first, second, n_groups, stride,
+    hop, gap, n_window, window_in, window_out,
+    split_twiddles, radices, starts, sub_twiddles, half, here, there, real_twiddles, bins, phase_ends,
+    points, buffer,
+):  # fmt: skip
+    """Walk over ``n_groups`` groups of LANES frames; see the module's text for the modes."""
+    eighth = points.size // (2 * FIRST * LANES) - GAP
+    for group in range(n_groups):
+        at = group * LANES * (hop + gap)
+        start = group * bins.size if mode == PROJECT or mode == START else group * 2 * LANES
+        if mode == PROJECT or mode == EMIT:
+            read_frames(source, at, hop, gap, window_in, n_window, points, buffer, split_twiddles)
+        begin = 0
+        for phase in range(5):
+            block, partner = phase * (eighth + GAP), (FIRST - phase) * (eighth + GAP)
+            paired = 0 < phase < 4
+            if mode == PROJECT or mode == EMIT:
+                forward(points, block, eighth, radices, starts, sub_twiddles)
+                if paired:
+                    forward(points, partner, eighth, radices, starts, sub_twiddles)
+            if phase == 0:
+                treat_own(mode, points, half, real_twiddles, first, second, start, stride, bins)
+            end = phase_ends[phase]
+            treat_pairs(mode, points, begin, end, here, there, real_twiddles, first, second, start, stride, bins)
+            begin = end
+            if mode != EMIT:
+                backward(points, block, eighth, radices, starts, sub_twiddles)
+                if paired:
+                    backward(points, partner, eighth, radices, starts, sub_twiddles)
+        if mode != EMIT:
+            write_frames(points, split_twiddles, buffer, target, at, hop, gap, window_out, n_window)
+
+
+@intrinsic
+def settle_lanes(  # type: ignore[no-untyped-def]
+    typing_context, place, gamma, alpha, push, sums, from_place, envelope, envelope_place, looked_at, settled
+):
+    """The linear part of an iteration on LANES samples; the sums are left at zero."""
+    f32, i64 = types.float32, types.int64
+    signature = types.void(i64, f32, f32, f32, sums, i64, envelope, i64, looked_at, settled)
+
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        gamma, alpha, push = (spread(builder, number) for number in args[1:4])
+        sums, envelope, looked_at, settled = (
+            Memory(context, builder, signature.args[i], args[i]) for i in (4, 6, 8, 9)
+        )
+        before = settled.at(args[0])
+        pushed = before + push * (looked_at.at(args[0]) - before)
+        projected = sums.at(args[5]) * envelope.at(args[7])
+        new = pushed + gamma * (projected - pushed)
+        looked_at.put(args[0], new + alpha * (new - before))
+        settled.put(args[0], new)
+        sums.put(args[5], Lane(builder, constant(0.0)))
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@nb.njit(cache=True, nogil=True)
+def iterate(  # type: ignore[no-untyped-def]
+    n_iter, gamma, alpha, push, sums, envelope, envelope_places, looked_at, settled,
+    magnitude, n_groups, hop, gap, n_window, window_in, window_out,
+    split_twiddles, radices, starts, sub_twiddles, half, here, there, real_twiddles, bins, phase_ends,
+    points, buffer,
+):  # fmt: skip
+    """``n_iter`` accelerated Griffin-Lim iterations, every state a signal.
+
+    All the accelerations published are linear in the spectrum but for the projection, so they can be carried over to
+    the signals: ``t = gamma G(c) + (1 - gamma) d``, ``c = t + alpha (t - t')``, ``d = t + beta (t - t')``, where G
+    projects one signal. ``c`` is ``looked_at``, ``t`` is ``settled``, and ``d`` follows from both: ``d = t + push (c -
+    t)`` with ``push = beta / alpha``. Samples are settled as soon as the last frame that touches them is done, while
+    they are still in the cache; ``sums`` holds one group and what reaches beyond it.
+    """
+    reach = LANES * (hop + gap)
+    beyond = sums.size - reach
+    for iteration in range(n_iter):
+        weight = np.float32(1.0) if iteration == n_iter - 1 else gamma
+        for group in range(n_groups):
+            first = group * reach
+            walk(
+                PROJECT, looked_at[first:], sums, magnitude[group * bins.size * LANES :],
+                magnitude, 1, 0, hop, gap, n_window, window_in, window_out,
+                split_twiddles, radices, starts, sub_twiddles, half, here, there, real_twiddles, bins, phase_ends,
+                points, buffer,
+            )  # fmt: skip
+            place = envelope_places[group]
+            for i in range(0, reach, LANES):
+                settle_lanes(first + i, weight, alpha, push, sums, i, envelope, place + i, looked_at, settled)
+            carry(sums, reach, beyond)
+        first = n_groups * reach
+        place = envelope_places[n_groups]
+        for i in range(0, min(beyond, settled.size - first), LANES):
+            settle_lanes(first + i, weight, alpha, push, sums, i, envelope, place + i, looked_at, settled)
+
+
+@intrinsic
+def move_lanes(typing_context, array, source, target):  # type: ignore[no-untyped-def]
+    """Move LANES numbers inside an array and leave zeros behind."""
+    signature = types.void(array, types.int64, types.int64)
+
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        memory = Memory(context, builder, signature.args[0], args[0])
+        moved = memory.at(args[1])
+        memory.put(args[1], Lane(builder, constant(0.0)))
+        memory.put(args[2], moved)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@nb.njit(nogil=True)
+def carry(sums, reach, beyond):  # type: ignore[no-untyped-def]
+    """Move what reaches beyond a group to the front of the (settled, zero) sums."""
+    for i in range(0, beyond, LANES):
+        move_lanes(sums, reach + i, i)
+
+
+@nb.njit(cache=True, nogil=True)
+def pack_rows(values, bins, scale, packed):  # type: ignore[no-untyped-def]
+    """``values (n_bins, n_frames)`` -> rows of LANES frames in the order of ``bins``; frames that miss are zero."""
+    n_frames = values.shape[1]
+    n_rows = bins.size
+    for group in range((n_frames + LANES - 1) // LANES):
+        first = group * LANES
+        width = min(LANES, n_frames - first)
+        for row in range(n_rows):
+            to = (group * n_rows + row) * LANES
+            line = values[bins[row]]
+            for lane in range(width):
+                packed[to + lane] = scale * line[first + lane]
+            for lane in range(width, LANES):
+                packed[to + lane] = np.float32(0.0)
