@@ -487,3 +487,16 @@ def pack_rows(values, bins, scale, packed):  # type: ignore[no-untyped-def]
                 packed[to + lane] = scale * line[first + lane]
             for lane in range(width, LANES):
                 packed[to + lane] = np.float32(0.0)
+
+
+@nb.njit(cache=True, nogil=True)
+def pack_frames(values, bins, per_bin, packed):  # type: ignore[no-untyped-def]
+    """``values (n_frames, n_bins)``, plus ``per_bin`` times the bin, -> rows as `pack_rows` makes them."""
+    n_frames = values.shape[0]
+    n_rows = bins.size
+    for group in range((n_frames + LANES - 1) // LANES):
+        first = group * LANES
+        for lane in range(min(LANES, n_frames - first)):
+            line = values[first + lane]
+            for row in range(n_rows):
+                packed[(group * n_rows + row) * LANES + lane] = line[bins[row]] + per_bin * np.float32(bins[row])

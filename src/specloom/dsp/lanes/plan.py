@@ -114,6 +114,12 @@ class Plan:
         frames.pack_rows(values, self.tables.bins, np.float32(scale), packed)
         return packed
 
+    def pack_frames(self, turns: Floats) -> Floats:
+        """Phases ``(n_frames, n_bins)`` in turns, counted from the window's centre, as the rows that START reads."""
+        packed = _aligned(self.n_groups(turns.shape[0]) * self.tables.bins.size * LANES)
+        frames.pack_frames(turns, self.tables.bins, np.float32(0.0), packed)
+        return packed
+
     # --- what the lanes do ---
 
     def emit(self, rows: Floats, n_frames: int, spec: Complexes, first: int) -> None:

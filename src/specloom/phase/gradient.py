@@ -1,0 +1,355 @@
+"""Phase from the slopes of the magnitude: phase gradient integration, offline and in real time.
+
+For a Gaussian window the phase's slopes follow from the log-magnitude's: along time from the slope over frequency,
+along frequency from the slope over time. PGHI integrates them from the loudest bin outward: of all bins whose phase is
+known the loudest is taken, and its unknown neighbours get their phase from it.
+
+*Offline* (`GradientPhase`) the order is kept by buckets of a quarter of a decibel instead of a heap: taking and adding
+are a few instructions. Bins further than 69 dB below the loudest around them get random phases; walking through them
+costs half of the time and cannot be heard.
+
+*In real time* (`CausalGradientPhase`) only the past frame is known. Inside one frame the bins lie on a line, and every
+bin of the frame before is a source, so which neighbour a heap would have served a bin from is a *widest path* question:
+bin ``k`` is reached from its own past with strength ``P[k]``, or from a neighbour with the weaker of that neighbour's
+own strength and its magnitude. One sweep up and one sweep down the line answer it exactly, without any queue.
+
+References
+----------
+Prusa, Balazs, Soendergaard, "A noniterative method for reconstruction of phase from STFT magnitude", IEEE/ACM TASLP
+25(5), 2017. Prusa, Soendergaard, "Real-time spectrogram inversion using phase gradient heap integration", DAFx 2016.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numba as nb
+import numpy as np
+import numpy.typing as npt
+
+from specloom.config import StftConfig
+from specloom.dsp.windows import window_of
+
+Floats = npt.NDArray[np.float32]
+
+@lru_cache(maxsize=32)
+def gaussian_spread(config: StftConfig) -> float:
+    """Gamma of the Gaussian ``exp(-pi t^2 / gamma)`` nearest to the window (least squares), in samples squared.
+
+    0.2565 win_length^2 for Hann.
+    """
+    from scipy.optimize import minimize_scalar
+
+    window = window_of(config)
+    length = config.win_length
+    centred = (np.arange(length) - length / 2) ** 2
+
+    def misfit(share: float) -> float:
+        return float(np.sum((window / window.max() - np.exp(-np.pi * centred / (share * length**2))) ** 2))
+
+    return float(minimize_scalar(misfit, bounds=(0.01, 2.0), method="bounded").x) * length**2
+
+
+@dataclass(frozen=True)
+class Slopes:
+    """Factors that turn differences of the log-magnitude into turns of phase."""
+
+    per_hop: float
+    """From the difference over two bins, per hop."""
+    advance: float
+    """Turns per hop and bin of a steady tone."""
+    per_bin: float
+    """From the difference over two frames, per bin."""
+    centre: float
+    """Turns per bin that the window's centre, seen from the frame's begin, adds."""
+
+
+def slopes(config: StftConfig, centre: float) -> Slopes:
+    """The factors of a transform whose phases count from ``centre`` samples before the window's centre."""
+    spread = gaussian_spread(config)
+    hop, n_fft = config.hop_length, config.n_fft
+    return Slopes(
+        per_hop=hop * n_fft / spread / (4.0 * np.pi),
+        advance=hop / n_fft,
+        per_bin=-spread / (hop * n_fft) / (4.0 * np.pi),
+        centre=-centre / n_fft,
+    )
+
+
+@nb.njit(cache=True, nogil=True)
+def log_frames(magnitude, logs):  # type: ignore[no-untyped-def]
+    """``logs (n_frames, n_bins)`` = ln(magnitude (n_bins, n_frames)), at least ln(1e-30); error below 1e-4.
+
+    The exponent is read from the number's bits, the mantissa's logarithm is a polynomial.
+    """
+    n_bins, n_frames = magnitude.shape
+    least = np.float32(1e-30)
+    line = np.empty(n_bins, dtype=np.float32)
+    bits = line.view(np.int32)
+    for first in range(0, n_frames, 16):
+        last = min(first + 16, n_frames)
+        for k in range(n_bins):
+            for t in range(first, last):
+                logs[t, k] = magnitude[k, t]
+        for t in range(first, last):
+            for k in range(n_bins):
+                line[k] = max(logs[t, k], least)
+            for k in range(n_bins):
+                exponent = np.float32((bits[k] >> 23) - 127)
+                bits[k] = (bits[k] & 0x7FFFFF) | 0x3F800000
+                m = line[k]
+                # minimax on [1, 2) of log2(m)
+                p = np.float32(-0.0821343) * m + np.float32(0.649733)
+                p = p * m - np.float32(2.13467)
+                p = p * m + np.float32(4.07009)
+                p = p * m - np.float32(2.50301)
+                logs[t, k] = np.float32(0.6931472) * (exponent + p)
+
+
+# Levels are quarters of a decibel above the audible floor; level 0 is below it, or already done.
+_LEVELS = 278
+_LEVELS_PER_NEPER = 4.0 * 20.0 / float(np.log(10.0))
+_FLOOR = -8.0  # nepers below the loudest bin around: 69 dB
+
+
+@nb.njit(nogil=True)
+def _set_levels(logs, floor, level):  # type: ignore[no-untyped-def]
+    """Levels of the inner rows and columns of a chunk (rows and columns 0 and last are a margin)."""
+    n_rows, n_columns = logs.shape
+    per_neper = np.float32(_LEVELS_PER_NEPER)
+    for t in range(1, n_rows - 1):
+        for k in range(1, n_columns - 1):
+            height = (logs[t, k] - floor) * per_neper
+            level[t, k] = np.int16(min(max(height + np.float32(1.0), np.float32(0.0)), np.float32(_LEVELS - 1)))
+
+
+@nb.njit(nogil=True)
+def _flood(logs, level, turns, heads, following, top, width, per_hop, advance, per_bin, centre):  # type: ignore[no-untyped-def]
+    """Serve the bins in the buckets, loudest first, until none is left. All arrays are flat, rows of ``width``."""
+    half_hop, half_bin = np.float32(0.5) * per_hop, np.float32(0.5) * per_bin
+    while top > 0:
+        node = heads[top]
+        if node < 0:
+            top -= 1
+            continue
+        heads[top] = following[node]
+        phase = turns[node]
+        for side in range(4):
+            if side == 0:
+                other = node + 1
+            elif side == 1:
+                other = node - 1
+            elif side == 2:
+                other = node + width
+            else:
+                other = node - width
+            rank = level[other]
+            if rank == 0:
+                continue
+            if side < 2:
+                a = logs[node + width] - logs[node - width]
+                b = logs[other + width] - logs[other - width]
+                step = half_bin * (a + b) + centre
+                turns[other] = phase + step if side == 0 else phase - step
+            else:
+                a = logs[node + 1] - logs[node - 1]
+                b = logs[other + 1] - logs[other - 1]
+                step = half_hop * (a + b) + advance * np.float32(node % width - 1)
+                turns[other] = phase + step if side == 2 else phase - step
+            turns[other] -= np.rint(turns[other])
+            level[other] = 0
+            following[other] = heads[rank]
+            heads[rank] = other
+            top = max(top, rank)
+
+
+@nb.njit(cache=True, nogil=True)
+def integrate_chunk(logs, floor, per_hop, advance, per_bin, centre, known, turns, level, following):  # type: ignore[no-untyped-def]
+    """Phases of a chunk, in turns.
+
+    Row 0 of ``logs`` is the frame before the chunk, the last row the frame after it; columns 0 and last repeat their
+    neighbours. Bins below ``floor`` keep what ``turns`` holds. ``known`` says that row 0 of ``turns`` holds phases; they are where the chunk continues from.
+    """
+    n_rows, width = logs.shape
+    _set_levels(logs, floor, level)
+    heads = np.full(_LEVELS, -1, np.int32)
+    flat_logs, flat_level, flat_turns = logs.reshape(-1), level.reshape(-1), turns.reshape(-1)
+    top = 0
+    if known:
+        for k in range(1, width - 1):
+            rank = min(int((flat_logs[k] - floor) * np.float32(_LEVELS_PER_NEPER)) + 1, _LEVELS - 1)
+            if rank > 0:
+                following[k] = heads[rank]
+                heads[rank] = k
+                top = max(top, rank)
+    _flood(flat_logs, flat_level, flat_turns, heads, following, top, width, per_hop, advance, per_bin, centre)
+    # What is not connected with the past starts anew, louder islands first.
+    for part in range(3, -1, -1):
+        least = 1 + part * (_LEVELS // 4)
+        for node in range(width, (n_rows - 1) * width):
+            rank = flat_level[node]
+            if rank >= least:
+                flat_level[node] = 0
+                heads[rank] = node
+                following[node] = -1
+                _flood(
+                    flat_logs, flat_level, flat_turns, heads, following, rank, width, per_hop, advance, per_bin, centre
+                )
+
+
+class GradientPhase:
+    """Phases of chunks of frames that follow each other; each continues from the one before."""
+
+    chunk = 256
+
+    def __init__(self, config: StftConfig, centre: float, rng: np.random.Generator) -> None:
+        self.slopes = slopes(config, centre)
+        width = config.n_bins + 2
+        self._last: Floats | None = None
+        self._logs = np.zeros((self.chunk + 2, width), dtype=np.float32)
+        self._turns = np.zeros((self.chunk + 2, width), dtype=np.float32)
+        self._level = np.zeros((self.chunk + 2, width), dtype=np.int16)
+        self._following = np.zeros((self.chunk + 2) * width, dtype=np.int32)
+        self._random = (rng.random((self.chunk, config.n_bins), dtype=np.float32) - np.float32(0.5)).copy()
+
+    def turns(self, before: Floats | None, magnitude: Floats, after: Floats | None) -> Floats:
+        """Phases ``(n_frames, n_bins)`` in turns of ``magnitude (n_bins, n_frames)``, at most `chunk` frames.
+
+        ``before`` and ``after`` are the magnitudes of the neighbouring frames, ``(n_bins,)``, where there are any. The
+        result is valid until the next call.
+        """
+        n = magnitude.shape[1]
+        logs = self._logs[: n + 2]
+        log_frames(magnitude, logs[1:-1, 1:-1])
+        for row, line, edge in ((0, before, 1), (n + 1, after, n)):
+            if line is None:
+                logs[row] = logs[edge]
+            else:
+                log_frames(line[:, None], logs[row : row + 1, 1:-1])
+        logs[:, 0], logs[:, -1] = logs[:, 1], logs[:, -2]
+        turns, level = self._turns[: n + 2], self._level[: n + 2]
+        level[...] = 0
+        turns[1:-1, 1:-1] = self._random[:n]
+        if self._last is not None:
+            turns[0] = self._last
+        s = self.slopes
+        integrate_chunk(
+            logs, np.float32(logs.max() + _FLOOR),
+            np.float32(s.per_hop), np.float32(s.advance), np.float32(s.per_bin), np.float32(s.centre),
+            self._last is not None, turns, level, self._following,
+        )  # fmt: skip
+        self._last = turns[n].copy()
+        return turns[1:-1, 1:-1]
+
+
+@nb.njit(nogil=True)
+def _time_slope(logs, per_hop, advance, out):  # type: ignore[no-untyped-def]
+    """Turns per hop at each bin of one frame."""
+    n = logs.size
+    for k in range(1, n - 1):
+        out[k] = per_hop * (logs[k + 1] - logs[k - 1])
+    out[0] = np.float32(0.0)
+    out[n - 1] = np.float32(0.0)
+    for k in range(n):
+        out[k] += advance * np.float32(k)
+
+
+@nb.njit(nogil=True)
+def _sweep(known, logs, from_past, across, strength, turns):  # type: ignore[no-untyped-def]
+    """Phases of one frame from its past (strength ``known``, phase ``from_past``) and its neighbours.
+
+    ``across[k]`` is the turn from bin k to bin k + 1.
+    """
+    n = logs.size
+    reach = known[0]
+    phase = from_past[0]
+    strength[0] = reach
+    turns[0] = phase
+    for k in range(1, n):
+        offered = min(reach, logs[k - 1])
+        if offered > known[k]:
+            reach = offered
+            phase = phase + across[k - 1]
+        else:
+            reach = known[k]
+            phase = from_past[k]
+        strength[k] = reach
+        turns[k] = phase
+    reach = strength[n - 1]
+    phase = turns[n - 1]
+    for k in range(n - 2, -1, -1):
+        offered = min(reach, logs[k + 1])
+        if offered > strength[k]:
+            reach = offered
+            phase = phase - across[k]
+            turns[k] = phase
+        else:
+            reach = strength[k]
+            phase = turns[k]
+
+
+@nb.njit(cache=True, nogil=True)
+def integrate(  # type: ignore[no-untyped-def]
+    logs, n_frames, per_hop, advance, per_bin, centre, fresh, past_logs, past_turns, past_slope, turns
+):
+    """Phases in turns, ``turns (n_frames, n_bins)``, of the frames ``logs[: n_frames]``.
+
+    ``logs`` may hold one frame more, which the last slope over time looks at. ``past_*`` is the state carried from call
+    to call; ``fresh`` says that there is none yet.
+    """
+    n_bins = logs.shape[1]
+    slope = np.empty(n_bins, np.float32)
+    from_past = np.empty(n_bins, np.float32)
+    across = np.empty(n_bins, np.float32)
+    strength = np.empty(n_bins, np.float32)
+    lone = np.full(n_bins, np.float32(-1e30))
+    half = np.float32(0.5)
+    for t in range(n_frames):
+        here = logs[t]
+        after = logs[min(t + 1, logs.shape[0] - 1)]
+        _time_slope(here, per_hop, advance, slope)
+        if fresh:
+            past_logs[:] = here
+            for k in range(n_bins):
+                from_past[k] = np.float32(0.0)
+        else:
+            for k in range(n_bins):
+                from_past[k] = past_turns[k] + half * (slope[k] + past_slope[k])
+        for k in range(n_bins):
+            across[k] = per_bin * (after[k] - past_logs[k])
+        for k in range(n_bins - 1):
+            across[k] = half * (across[k] + across[k + 1]) + centre
+        if fresh:
+            loudest = np.argmax(here)
+            lone[loudest] = here[loudest]
+            _sweep(lone, here, from_past, across, strength, turns[t])
+            fresh = False
+        else:
+            _sweep(past_logs, here, from_past, across, strength, turns[t])
+        for k in range(n_bins):
+            turns[t, k] -= np.rint(turns[t, k])
+            past_logs[k] = here[k]
+            past_slope[k] = slope[k]
+            past_turns[k] = turns[t, k]
+
+
+class CausalGradientPhase:
+    """Phases of frames that arrive in order, with one frame of look-ahead; the state of `integrate`."""
+
+    def __init__(self, config: StftConfig, centre: float) -> None:
+        self.slopes = slopes(config, centre)
+        self.past = np.zeros((3, config.n_bins), dtype=np.float32)
+        self.fresh = True
+
+    def turns(self, logs: Floats, n_frames: int) -> Floats:
+        """Phases of ``logs[: n_frames]``; the frame after them, if given, is looked at."""
+        turns = np.empty((n_frames, logs.shape[1]), dtype=np.float32)
+        s = self.slopes
+        integrate(
+            logs, n_frames, np.float32(s.per_hop), np.float32(s.advance), np.float32(s.per_bin), np.float32(s.centre),
+            self.fresh, *self.past, turns,
+        )  # fmt: skip
+        self.fresh = False
+        return turns
