@@ -103,9 +103,14 @@ def istft(spec: npt.ArrayLike, config: StftConfig, length: int | None = None) ->
     return samples
 
 
+def lanes_enabled() -> bool:
+    """Whether the fast path may be used at all: ``SPECLOOM_LANES=0`` in the environment switches it off."""
+    return os.environ.get("SPECLOOM_LANES") != "0"
+
+
 def lanes_serve(dtype: np.dtype[Any], config: StftConfig) -> bool:
-    """Whether the fast path takes this: float32, a power of two, and not switched off by ``SPECLOOM_LANES=0``."""
-    if dtype != np.float32 or os.environ.get("SPECLOOM_LANES") == "0":
+    """Whether the fast path takes this: float32, and a transform length that is a power of two."""
+    if dtype != np.float32 or not lanes_enabled():
         return False
     from specloom.dsp.lanes.fourier import supports
 

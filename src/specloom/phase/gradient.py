@@ -30,6 +30,7 @@ import numpy as np
 import numpy.typing as npt
 
 from specloom.config import StftConfig
+from specloom.dsp.lanes.plan import natural_logs
 from specloom.dsp.windows import window_of
 
 Floats = npt.NDArray[np.float32]
@@ -76,36 +77,6 @@ def slopes(config: StftConfig, centre: float) -> Slopes:
         per_bin=-spread / (hop * n_fft) / (4.0 * np.pi),
         centre=-centre / n_fft,
     )
-
-
-@nb.njit(cache=True, nogil=True)
-def log_frames(magnitude, logs):  # type: ignore[no-untyped-def]
-    """``logs (n_frames, n_bins)`` = ln(magnitude (n_bins, n_frames)), at least ln(1e-30); error below 1e-4.
-
-    The exponent is read from the number's bits, the mantissa's logarithm is a polynomial.
-    """
-    n_bins, n_frames = magnitude.shape
-    least = np.float32(1e-30)
-    line = np.empty(n_bins, dtype=np.float32)
-    bits = line.view(np.int32)
-    for first in range(0, n_frames, 16):
-        last = min(first + 16, n_frames)
-        for k in range(n_bins):
-            for t in range(first, last):
-                logs[t, k] = magnitude[k, t]
-        for t in range(first, last):
-            for k in range(n_bins):
-                line[k] = max(logs[t, k], least)
-            for k in range(n_bins):
-                exponent = np.float32((bits[k] >> 23) - 127)
-                bits[k] = (bits[k] & 0x7FFFFF) | 0x3F800000
-                m = line[k]
-                # minimax on [1, 2) of log2(m)
-                p = np.float32(-0.0821343) * m + np.float32(0.649733)
-                p = p * m - np.float32(2.13467)
-                p = p * m + np.float32(4.07009)
-                p = p * m - np.float32(2.50301)
-                logs[t, k] = np.float32(0.6931472) * (exponent + p)
 
 
 # Levels are quarters of a decibel above the audible floor; level 0 is below it, or already done.
@@ -199,12 +170,18 @@ def integrate_chunk(logs, floor, per_hop, advance, per_bin, centre, known, turns
                 )
 
 
+@lru_cache(maxsize=4)
+def _random_turns(n_frames: int, n_bins: int) -> Floats:
+    """Phases of bins that nobody hears; always the same, so that results repeat."""
+    return np.random.default_rng(0).random((n_frames, n_bins), dtype=np.float32) - np.float32(0.5)
+
+
 class GradientPhase:
     """Phases of chunks of frames that follow each other; each continues from the one before."""
 
-    chunk = 256
+    chunk = 128
 
-    def __init__(self, config: StftConfig, centre: float, rng: np.random.Generator) -> None:
+    def __init__(self, config: StftConfig, centre: float) -> None:
         self.slopes = slopes(config, centre)
         width = config.n_bins + 2
         self._last: Floats | None = None
@@ -212,7 +189,7 @@ class GradientPhase:
         self._turns = np.zeros((self.chunk + 2, width), dtype=np.float32)
         self._level = np.zeros((self.chunk + 2, width), dtype=np.int16)
         self._following = np.zeros((self.chunk + 2) * width, dtype=np.int32)
-        self._random = (rng.random((self.chunk, config.n_bins), dtype=np.float32) - np.float32(0.5)).copy()
+        self._random = _random_turns(self.chunk, config.n_bins)
 
     def turns(self, before: Floats | None, magnitude: Floats, after: Floats | None) -> Floats:
         """Phases ``(n_frames, n_bins)`` in turns of ``magnitude (n_bins, n_frames)``, at most `chunk` frames.
@@ -222,12 +199,12 @@ class GradientPhase:
         """
         n = magnitude.shape[1]
         logs = self._logs[: n + 2]
-        log_frames(magnitude, logs[1:-1, 1:-1])
+        natural_logs(magnitude, logs[1:-1, 1:-1])
         for row, line, edge in ((0, before, 1), (n + 1, after, n)):
             if line is None:
                 logs[row] = logs[edge]
             else:
-                log_frames(line[:, None], logs[row : row + 1, 1:-1])
+                natural_logs(line[:, None], logs[row : row + 1, 1:-1])
         logs[:, 0], logs[:, -1] = logs[:, 1], logs[:, -2]
         turns, level = self._turns[: n + 2], self._level[: n + 2]
         level[...] = 0

@@ -211,7 +211,7 @@ def _with_phases(
             yield waiting, source.turns(before, now, single[:, 0]).copy()
             before = now[:, -1]
         else:
-            source = GradientPhase(config, _centre(chunk.dtype, config), np.random.default_rng(0))
+            source = GradientPhase(config, _centre(chunk.dtype, config))
         waiting = chunk
     if waiting is not None and source is not None:
         yield waiting, source.turns(before, waiting.astype(np.float32, copy=False), None).copy()

@@ -71,6 +71,8 @@ class Tables:
     """exp(-2 pi i k / n_fft) for every bin k of `bins`, in that order."""
     bins: npt.NDArray[np.int64]
     """Row of a packed magnitude -> bin: first the two quads that are their own partners, then the pairs."""
+    rows: npt.NDArray[np.int64]
+    """Bin -> row. Bin M / 2 has a second one, `TWIN_ROW`, for it is its own partner."""
     phase_ends: npt.NDArray[np.int64]
     """Pairs are grouped by the eighths they live in: ends of the groups (0), (1, 7), (2, 6), (3, 5), (4)."""
 
@@ -102,6 +104,7 @@ def tables(n_fft: int) -> Tables:
         there=place[m // LAST - first],
         real_twiddles=np.stack([np.cos(angle), np.sin(angle)], axis=-1).astype(np.float32).ravel(),
         bins=bins,
+        rows=_rows_of_bins(bins),
         phase_ends=np.cumsum(np.bincount(first % FIRST, minlength=5)),
     )
 
@@ -121,6 +124,15 @@ def _quad_order(place: npt.NDArray[np.int64], m: int) -> npt.NDArray[np.int64]:
 def _own_bins(m: int) -> npt.NDArray[np.int64]:
     """Rows of the quads of bins 0 and M/8: bins 0 and M, then low and high bin of each pair."""
     return np.array([0, m, m // 4, m - m // 4, m // 2, m // 2, m // 8, m - m // 8, 3 * m // 8, m - 3 * m // 8])
+
+
+TWIN_ROW = 5
+
+
+def _rows_of_bins(bins: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    rows = np.empty(bins.size - 1, dtype=np.int64)
+    rows[np.delete(bins, TWIN_ROW)] = np.delete(np.arange(bins.size), TWIN_ROW)
+    return rows
 
 
 def _pair_bins(k: int, m: int) -> npt.NDArray[np.int64]:

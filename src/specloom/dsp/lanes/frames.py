@@ -38,6 +38,7 @@ from specloom.dsp.lanes.vector import (
     constant,
     plus,
     spread,
+    times,
     transpose,
 )
 
@@ -47,6 +48,7 @@ OWN_ROWS = 10  # rows of the quads that are their own partners
 # Added to a power before its root is taken, so that nothing divided by nothing is nothing. Magnitudes are scaled
 # to at most 1 before they come here.
 _NOTHING = 1e-30
+LEAST_MAGNITUDE = 1e-30  # what logarithms are taken of at least
 
 
 # --- samples to lanes and back ----------------------------------------------------------------------------------
@@ -489,14 +491,92 @@ def pack_rows(values, bins, scale, packed):  # type: ignore[no-untyped-def]
                 packed[to + lane] = np.float32(0.0)
 
 
+@intrinsic
+def turn_block(typing_context, source, offset, stride, target, places, first_place, base):  # type: ignore[no-untyped-def]
+    """A square of numbers ``source[offset + lane * stride + column]`` to the rows ``base + places[first_place + column]``."""
+    signature = types.void(source, types.int64, types.int64, target, places, types.int64, types.int64)
+
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        values = Memory(context, builder, signature.args[0], args[0])
+        rows = Memory(context, builder, signature.args[3], args[3])
+        table = Memory(context, builder, signature.args[4], args[4])
+        square = [
+            values.at(builder.add(args[1], times(builder, args[2], lane))).value for lane in range(LANES)
+        ]
+        for column, value in enumerate(transpose(builder, square)):
+            place = builder.load(builder.gep(table.data, [plus(builder, args[5], column)]))
+            rows.put_row(builder.add(place, args[6]), Lane(builder, value))
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
 @nb.njit(cache=True, nogil=True)
-def pack_frames(values, bins, per_bin, packed):  # type: ignore[no-untyped-def]
-    """``values (n_frames, n_bins)``, plus ``per_bin`` times the bin, -> rows as `pack_rows` makes them."""
-    n_frames = values.shape[0]
-    n_rows = bins.size
-    for group in range((n_frames + LANES - 1) // LANES):
-        first = group * LANES
-        for lane in range(min(LANES, n_frames - first)):
-            line = values[first + lane]
-            for row in range(n_rows):
-                packed[(group * n_rows + row) * LANES + lane] = line[bins[row]] + per_bin * np.float32(bins[row])
+def pack_frames(values, places, n_rows, twin, packed):  # type: ignore[no-untyped-def]
+    """``values (n_frames, n_bins)`` -> rows as `pack_rows` makes them; ``places`` is the row of each bin.
+
+    Row ``twin`` repeats the row of the middle bin. The frames must fill whole groups.
+    """
+    n_frames, n_bins = values.shape
+    flat = values.reshape(-1)
+    middle = places[n_bins // 2]
+    for group in range(n_frames // LANES):
+        for begin in range(0, n_bins, LANES):
+            first = min(begin, n_bins - LANES)
+            turn_block(flat, group * LANES * n_bins + first, n_bins, packed, places, first, group * n_rows)
+        at = group * n_rows * LANES
+        for lane in range(LANES):
+            packed[at + twin * LANES + lane] = packed[at + middle * LANES + lane]
+
+
+def natural_logarithm(value: Lane) -> Lane:
+    """ln(value) for positive numbers, error below 1e-4: the exponent's bits, and a polynomial for the mantissa."""
+    b = value.builder
+
+    def every(number: int) -> ir.Constant:
+        return ir.Constant(INTS, [number] * LANES)
+
+    bits = value.bits()
+    exponent = Lane(b, b.sitofp(b.sub(b.lshr(bits, every(23)), every(127)), VECTOR))
+    m = Lane(b, b.bitcast(b.or_(b.and_(bits, every(0x7FFFFF)), every(0x3F800000)), VECTOR))
+    # Minimax for log2 on [1, 2).
+    p = m * -0.0821343 + 0.649733
+    for coefficient in (-2.13467, 4.07009, -2.50301):
+        p = p * m + coefficient
+    return (exponent + p) * math.log(2.0)
+
+
+@intrinsic
+def log_block(typing_context, source, offset, stride, target, place, pitch):  # type: ignore[no-untyped-def]
+    """Logarithms of a square ``source[offset + row * stride + lane]`` to ``target[place + lane * pitch + row]``."""
+    signature = types.void(source, types.int64, types.int64, target, types.int64, types.int64)
+
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        values = Memory(context, builder, signature.args[0], args[0])
+        logs = Memory(context, builder, signature.args[3], args[3])
+        least = constant(LEAST_MAGNITUDE)
+        square = []
+        for row in range(LANES):
+            value = values.at(builder.add(args[1], times(builder, args[2], row)))
+            raised = builder.select(builder.fcmp_ordered(">", value.value, least), value.value, least)
+            square.append(natural_logarithm(Lane(builder, raised)).value)
+        for lane, value in enumerate(transpose(builder, square)):
+            logs.put(builder.add(args[4], times(builder, args[5], lane)), Lane(builder, value))
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@nb.njit(cache=True, nogil=True)
+def log_frames(magnitude, logs, first_place, pitch):  # type: ignore[no-untyped-def]
+    """``logs[first_place + frame * pitch + bin]`` = ln(magnitude (n_bins, n_frames)); error below 1e-4.
+
+    ``n_bins`` and ``n_frames`` are at least LANES; squares at the ends overlap.
+    """
+    n_bins, n_frames = magnitude.shape
+    flat = magnitude.reshape(-1)
+    for begin in range(0, n_frames, LANES):
+        t = min(begin, n_frames - LANES)
+        for start in range(0, n_bins, LANES):
+            k = min(start, n_bins - LANES)
+            log_block(flat, k * n_frames + t, n_frames, logs, first_place + t * pitch + k, pitch)

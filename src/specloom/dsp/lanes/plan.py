@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from specloom.config import StftConfig
 from specloom.dsp.lanes import frames
-from specloom.dsp.lanes.fourier import FIRST, GAP, Tables, supports, tables
+from specloom.dsp.lanes.fourier import FIRST, GAP, TWIN_ROW, Tables, supports, tables
 from specloom.dsp.lanes.vector import LANES
 from specloom.dsp.windows import padded_window, window_of
 
@@ -115,9 +115,13 @@ class Plan:
         return packed
 
     def pack_frames(self, turns: Floats) -> Floats:
-        """Phases ``(n_frames, n_bins)`` in turns, counted from the window's centre, as the rows that START reads."""
-        packed = _aligned(self.n_groups(turns.shape[0]) * self.tables.bins.size * LANES)
-        frames.pack_frames(turns, self.tables.bins, np.float32(0.0), packed)
+        """Phases ``(n_frames, n_bins)`` in turns, counted from the frame's begin, as the rows that START reads."""
+        t = self.tables
+        n_groups = self.n_groups(turns.shape[0])
+        missing = n_groups * LANES - turns.shape[0]
+        whole = np.pad(turns, ((0, missing), (0, 0))) if missing else np.ascontiguousarray(turns)
+        packed = _aligned(n_groups * t.bins.size * LANES)
+        frames.pack_frames(whole, t.rows, t.bins.size, TWIN_ROW, packed)
         return packed
 
     # --- what the lanes do ---
@@ -211,3 +215,17 @@ class Plan:
             t.split_twiddles, t.radices, t.starts, t.sub_twiddles, t.half, t.here, t.there, t.real_twiddles,
             t.bins, t.phase_ends, self.points, self.buffer,
         )  # fmt: skip
+
+
+def natural_logs(magnitude: Floats, logs: Floats) -> None:
+    """Write ln(``magnitude (n_bins, n_frames)``) into ``logs (n_frames, n_bins)``, a view with unit stride in bins.
+
+    Magnitudes count as at least 1e-30; the error is below 1e-4.
+    """
+    n_bins, n_frames = magnitude.shape
+    if n_bins < LANES or n_frames < LANES:
+        logs[...] = np.log(np.maximum(magnitude.T, np.float32(frames.LEAST_MAGNITUDE)))
+        return
+    whole = np.empty((n_frames, n_bins), dtype=np.float32)
+    frames.log_frames(np.ascontiguousarray(magnitude), whole.reshape(-1), 0, n_bins)
+    logs[...] = whole

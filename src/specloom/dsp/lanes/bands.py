@@ -1,0 +1,123 @@
+"""Richardson-Lucy over a banded filterbank, LANES frames at once.
+
+Between two neighbouring filter centres every bin lies under the falling side of one filter and the rising side of the
+next. With each bin's two weights scaled to a sum of one (which only rescales the unknown), an iteration needs one
+number a bin: the share ``a`` of the lower filter. A single sweep over the bins applies the last ratios and sums up the
+next estimate: ``x *= r_high + a (r_low - r_high)``, ``low += a x``, ``both += x``.
+"""
+
+from __future__ import annotations
+
+import numba as nb
+import numpy as np
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+from specloom.dsp.lanes.vector import LANES, VECTOR, Lane, Memory, constant, plus
+
+# Added to what is divided by: far below any magnitude that float32 sound can have after scaling.
+_NOTHING = 1e-30
+
+
+@intrinsic
+def sweep_band(typing_context, x, shares, begin, end, band, ratios, sums):  # type: ignore[no-untyped-def]
+    """One band of bins: apply the ratios of its two filters (rows ``band`` and ``band + 1``), add to their sums."""
+    signature = types.void(x, shares, types.int64, types.int64, types.int64, ratios, sums)
+
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        kinds = signature.args
+        bins, share = Memory(context, builder, kinds[0], args[0]), Memory(context, builder, kinds[1], args[1])
+        ratio, total = Memory(context, builder, kinds[5], args[5]), Memory(context, builder, kinds[6], args[6])
+        high_row = plus(builder, args[4], 1)
+        high = ratio.row(high_row)
+        rise = ratio.row(args[4]) - high
+        low_sum, both_sum = (cgutils.alloca_once(builder, VECTOR) for _ in range(2))
+        for place in (low_sum, both_sum):
+            builder.store(constant(0.0), place)
+        with cgutils.for_range(builder, builder.sub(args[3], args[2])) as loop:
+            row = builder.add(args[2], loop.index)
+            a = share.spread(row)
+            new = bins.row(row) * (high + a * rise)
+            bins.put_row(row, new)
+            builder.store((Lane(builder, builder.load(low_sum)) + a * new).value, low_sum)
+            builder.store((Lane(builder, builder.load(both_sum)) + new).value, both_sum)
+        low = Lane(builder, builder.load(low_sum))
+        both = Lane(builder, builder.load(both_sum))
+        total.put_row(args[4], total.row(args[4]) + low)
+        total.put_row(high_row, total.row(high_row) + (both - low))
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@intrinsic
+def renew_ratio(typing_context, row, target, sums, ratios):  # type: ignore[no-untyped-def]
+    """``ratio = target / sum``, and the sum is left at zero."""
+    signature = types.void(types.int64, target, sums, ratios)
+
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        wanted, total, ratio = (Memory(context, builder, signature.args[i], args[i]) for i in (1, 2, 3))
+        below = total.row(args[0]) + _NOTHING
+        quotient = builder.fdiv(wanted.row(args[0]).value, below.value, flags=("fast",))
+        ratio.put_row(args[0], Lane(builder, quotient))
+        total.put_row(args[0], Lane(builder, constant(0.0)))
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@intrinsic
+def put_scaled(typing_context, source, row, scales, target, place):  # type: ignore[no-untyped-def]
+    """``target[place …] = source[row] * scales[row]``."""
+    signature = types.void(source, types.int64, scales, target, types.int64)
+
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        values, factors, result = (Memory(context, builder, signature.args[i], args[i]) for i in (0, 2, 3))
+        result.put(args[4], values.row(args[1]) * factors.spread(args[1]))
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@intrinsic
+def take(typing_context, source, place, target, row):  # type: ignore[no-untyped-def]
+    """``target[row] = source[place …]``."""
+    signature = types.void(source, types.int64, target, types.int64)
+
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        values, rows = (Memory(context, builder, signature.args[i], args[i]) for i in (0, 2))
+        rows.put_row(args[3], values.at(args[1]))
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@nb.njit(cache=True, nogil=True)
+def richardson_lucy(mel, n_frames, starts, shares, scales, n_iter, out):  # type: ignore[no-untyped-def]
+    """``mel`` and ``out`` are flat ``(n_mels, n_frames)`` and ``(n_bins, n_frames)``; ``n_frames`` at least LANES.
+
+    Band ``b`` holds the bins ``starts[b] … starts[b + 1]``, between the centres of filters ``b - 1`` and ``b``. Bins
+    outside all bands are left as they are.
+    """
+    n_bands = starts.size - 1
+    x = np.empty(shares.size * LANES, np.float32)
+    target = np.zeros((n_bands + 1) * LANES, np.float32)
+    ratios = np.ones((n_bands + 1) * LANES, np.float32)
+    sums = np.zeros((n_bands + 1) * LANES, np.float32)
+    for begin in range(0, n_frames, LANES):
+        frame = min(begin, n_frames - LANES)
+        for m in range(n_bands - 1):
+            take(mel, m * n_frames + frame, target, m + 1)
+        x[:] = np.float32(1.0)
+        ratios[:] = target  # the first sweep starts from the mel spectrum itself, spread over its bins
+        for _ in range(n_iter + 1):
+            for band in range(n_bands):
+                sweep_band(x, shares, starts[band], starts[band + 1], band, ratios, sums)
+            for row in range(1, n_bands):
+                renew_ratio(row, target, sums, ratios)
+            ratios[:LANES] = np.float32(0.0)
+            ratios[n_bands * LANES :] = np.float32(0.0)
+        for band in range(n_bands):
+            for k in range(starts[band], starts[band + 1]):
+                put_scaled(x, k, scales, out, k * n_frames + frame)
