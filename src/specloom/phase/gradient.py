@@ -8,7 +8,7 @@ known the loudest is taken, and its unknown neighbours get their phase from it.
 are a few instructions. Bins further than 69 dB below the loudest around them get random phases; walking through them
 costs half of the time and cannot be heard.
 
-*In real time* (`CausalGradientPhase`) only the past frame is known. Inside one frame the bins lie on a line, and every
+*In real time* (`next_frame`) only the past frame is known. Inside one frame the bins lie on a line, and every
 bin of the frame before is a source, so which neighbour a heap would have served a bin from is a *widest path* question:
 bin ``k`` is reached from its own past with strength ``P[k]``, or from a neighbour with the weaker of that neighbour's
 own strength and its magnitude. One sweep up and one sweep down the line answer it exactly, without any queue.
@@ -65,6 +65,10 @@ class Slopes:
     """From the difference over two frames, per bin."""
     centre: float
     """Turns per bin that the window's centre, seen from the frame's begin, adds."""
+
+    def values(self) -> tuple[float, float, float, float]:
+        """In the order in which the compiled functions take them."""
+        return self.per_hop, self.advance, self.per_bin, self.centre
 
 
 def slopes(config: StftConfig, centre: float) -> Slopes:
@@ -211,10 +215,8 @@ class GradientPhase:
         turns[1:-1, 1:-1] = self._random[:n]
         if self._last is not None:
             turns[0] = self._last
-        s = self.slopes
         integrate_chunk(
-            logs, np.float32(logs.max() + _FLOOR),
-            np.float32(s.per_hop), np.float32(s.advance), np.float32(s.per_bin), np.float32(s.centre),
+            logs, np.float32(logs.max() + _FLOOR), *(np.float32(value) for value in self.slopes.values()),
             self._last is not None, turns, level, self._following,
         )  # fmt: skip
         self._last = turns[n].copy()
@@ -268,65 +270,24 @@ def _sweep(known, logs, from_past, across, strength, turns):  # type: ignore[no-
 
 
 @nb.njit(cache=True, nogil=True)
-def integrate(  # type: ignore[no-untyped-def]
-    logs, n_frames, per_hop, advance, per_bin, centre, fresh, past_logs, past_turns, past_slope, turns
-):
-    """Phases in turns, ``turns (n_frames, n_bins)``, of the frames ``logs[: n_frames]``.
+def next_frame(per_hop, advance, per_bin, centre, fresh, past_logs, past_slope, past_turns, logs, slope, turns):  # type: ignore[no-untyped-def]
+    """Phases ``turns (n_bins,)`` of the frame ``logs`` from the frame before it; ``slope`` is left for the next call.
 
-    ``logs`` may hold one frame more, which the last slope over time looks at. ``past_*`` is the state carried from call
-    to call; ``fresh`` says that there is none yet.
+    Nothing later is known, so the slope over time is that from the past frame. ``fresh`` says that there is none.
     """
-    n_bins = logs.shape[1]
-    slope = np.empty(n_bins, np.float32)
-    from_past = np.empty(n_bins, np.float32)
-    across = np.empty(n_bins, np.float32)
+    n_bins = logs.size
+    _time_slope(logs, per_hop, advance, slope)
+    from_past = np.zeros(n_bins, np.float32)
+    across = np.full(n_bins, centre)
     strength = np.empty(n_bins, np.float32)
-    lone = np.full(n_bins, np.float32(-1e30))
-    half = np.float32(0.5)
-    for t in range(n_frames):
-        here = logs[t]
-        after = logs[min(t + 1, logs.shape[0] - 1)]
-        _time_slope(here, per_hop, advance, slope)
-        if fresh:
-            past_logs[:] = here
-            for k in range(n_bins):
-                from_past[k] = np.float32(0.0)
-        else:
-            for k in range(n_bins):
-                from_past[k] = past_turns[k] + half * (slope[k] + past_slope[k])
-        for k in range(n_bins):
-            across[k] = per_bin * (after[k] - past_logs[k])
-        for k in range(n_bins - 1):
-            across[k] = half * (across[k] + across[k + 1]) + centre
-        if fresh:
-            loudest = np.argmax(here)
-            lone[loudest] = here[loudest]
-            _sweep(lone, here, from_past, across, strength, turns[t])
-            fresh = False
-        else:
-            _sweep(past_logs, here, from_past, across, strength, turns[t])
-        for k in range(n_bins):
-            turns[t, k] -= np.rint(turns[t, k])
-            past_logs[k] = here[k]
-            past_slope[k] = slope[k]
-            past_turns[k] = turns[t, k]
-
-
-class CausalGradientPhase:
-    """Phases of frames that arrive in order, with one frame of look-ahead; the state of `integrate`."""
-
-    def __init__(self, config: StftConfig, centre: float) -> None:
-        self.slopes = slopes(config, centre)
-        self.past = np.zeros((3, config.n_bins), dtype=np.float32)
-        self.fresh = True
-
-    def turns(self, logs: Floats, n_frames: int) -> Floats:
-        """Phases of ``logs[: n_frames]``; the frame after them, if given, is looked at."""
-        turns = np.empty((n_frames, logs.shape[1]), dtype=np.float32)
-        s = self.slopes
-        integrate(
-            logs, n_frames, np.float32(s.per_hop), np.float32(s.advance), np.float32(s.per_bin), np.float32(s.centre),
-            self.fresh, *self.past, turns,
-        )  # fmt: skip
-        self.fresh = False
-        return turns
+    if fresh:
+        known = np.full(n_bins, np.float32(-1e30))
+        loudest = np.argmax(logs)
+        known[loudest] = logs[loudest]
+        _sweep(known, logs, from_past, across, strength, turns)
+        return
+    for k in range(n_bins):
+        from_past[k] = past_turns[k] + np.float32(0.5) * (slope[k] + past_slope[k])
+    for k in range(n_bins - 1):
+        across[k] += per_bin * (logs[k] - past_logs[k] + logs[k + 1] - past_logs[k + 1])
+    _sweep(past_logs, logs, from_past, across, strength, turns)

@@ -62,10 +62,10 @@ class Plan:
     spectrum turn by ``bin * shift / n_fft`` turns, which whoever gives or takes phases must add.
     """
 
-    def __init__(self, config: StftConfig, *, narrow: bool) -> None:
+    def __init__(self, config: StftConfig, *, narrow: bool, gapped: bool = True) -> None:
         self.config = config
         self.tables: Tables = tables(config.n_fft)
-        self.gap = 16 if config.hop_length % 64 == 0 else 0
+        self.gap = 16 if gapped and config.hop_length % 64 == 0 else 0
         self.pitch = config.hop_length + self.gap
         self.n_window = config.win_length if narrow else config.n_fft
         self.window_in, self.window_out = _windows(config, narrow)
@@ -149,7 +149,7 @@ class Plan:
     def start(self, half_magnitude: Floats, turns: Floats, n_frames: int, rows: Floats) -> None:
         """Add the windowed inverses of packed magnitudes (halved) and phases (in turns) onto ``rows``."""
         frames.walk(
-            frames.START, rows, rows, half_magnitude, turns, self.n_groups(n_frames), 0, *self._arguments()
+            frames.START, rows, rows, half_magnitude, turns, self.n_groups(n_frames), 0, *self.arguments()
         )
 
     def envelope(self, n_frames: int, begin: int, end: int, *, floor: float = 0.0) -> Envelope:
@@ -201,14 +201,15 @@ class Plan:
         frames.iterate(
             n_iter, np.float32(gamma), np.float32(alpha), np.float32(beta / alpha if alpha else 0.0),
             _aligned(reach + beyond), envelope.factors, envelope.places, settled.copy(), settled,
-            half_magnitude, self.n_groups(n_frames), *self._arguments(),
+            half_magnitude, self.n_groups(n_frames), *self.arguments(),
         )  # fmt: skip
 
     def _walk(self, mode: int, rows: Floats, spec: Complexes, first: int, n_groups: int) -> None:
         flat = cast("Floats", spec.view(np.float32).reshape(-1))[2 * first :]
-        frames.walk(mode, rows, rows, flat, flat, n_groups, 2 * spec.shape[1], *self._arguments())
+        frames.walk(mode, rows, rows, flat, flat, n_groups, 2 * spec.shape[1], *self.arguments())
 
-    def _arguments(self) -> tuple[Any, ...]:
+    def arguments(self) -> tuple[Any, ...]:
+        """What `frames.walk` and its like are told about the transform."""
         t = self.tables
         return (
             self.config.hop_length, self.gap, self.n_window, self.window_in, self.window_out,
