@@ -29,8 +29,8 @@ def mel_to_magnitude(
     Parameters
     ----------
     mel : real array, shape ``(..., n_mels, n_frames)``
-        ``mel_filterbank(config) @ magnitude``: not negative, not in decibels. (Of a power spectrum the result is a power
-        spectrum.)
+        ``mel_filterbank(config) @ magnitude``: not negative, not in decibels. (Of a power spectrum the result is a
+        power spectrum.)
     config : MelConfig
     method : {"richardson-lucy", "transpose", "pseudo-inverse"}
         The iteration that keeps positive what is positive and matches the mel spectrum ever better; the row-normalised
@@ -125,8 +125,11 @@ def _lanes(mel: npt.NDArray[np.float32], config: MelConfig, n_iter: int) -> npt.
     np.multiply(mel, np.float32(1.0 / loudest), out=scaled[:, :n_frames])
     out = np.zeros((n_bins, wide), dtype=np.float32)
     bands = _bands(config)
+    scales = bands.scales * np.float32(loudest)
+    x = np.empty(n_bins * LANES, dtype=np.float32)
+    rows = [np.zeros((config.n_mels + 2) * LANES, dtype=np.float32) for _ in range(3)]
     richardson_lucy(
-        scaled.reshape(-1), wide, bands.starts, bands.shares, bands.scales * np.float32(loudest), n_iter, out.reshape(-1)
+        scaled.reshape(-1), wide, bands.starts, bands.shares, scales, n_iter, out.reshape(-1), x, *rows
     )
     return out[:, :n_frames]
 

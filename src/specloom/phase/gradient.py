@@ -23,17 +23,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numba as nb
 import numpy as np
 import numpy.typing as npt
 
 from specloom.config import StftConfig
+from specloom.dsp.lanes.compiled import kernel
 from specloom.dsp.lanes.plan import natural_logs
 from specloom.dsp.windows import window_of
 
 Floats = npt.NDArray[np.float32]
+
 
 @lru_cache(maxsize=32)
 def gaussian_spread(config: StftConfig) -> float:
@@ -140,8 +141,8 @@ def _flood(logs, level, turns, heads, following, top, width, per_hop, advance, p
             top = max(top, rank)
 
 
-@nb.njit(cache=True, nogil=True)
-def integrate_chunk(logs, floor, per_hop, advance, per_bin, centre, known, turns, level, following):  # type: ignore[no-untyped-def]
+@kernel
+def integrate_chunk(logs, floor, per_hop, advance, per_bin, centre, known, turns, level, heads, following):  # type: ignore[no-untyped-def]
     """Phases of a chunk, in turns.
 
     Row 0 of ``logs`` is the frame before the chunk, the last row the frame after it; columns 0 and last repeat their
@@ -149,7 +150,6 @@ def integrate_chunk(logs, floor, per_hop, advance, per_bin, centre, known, turns
     """
     n_rows, width = logs.shape
     _set_levels(logs, floor, level)
-    heads = np.full(_LEVELS, -1, np.int32)
     flat_logs, flat_level, flat_turns = logs.reshape(-1), level.reshape(-1), turns.reshape(-1)
     top = 0
     if known:
@@ -159,19 +159,25 @@ def integrate_chunk(logs, floor, per_hop, advance, per_bin, centre, known, turns
                 following[k] = heads[rank]
                 heads[rank] = k
                 top = max(top, rank)
-    _flood(flat_logs, flat_level, flat_turns, heads, following, top, width, per_hop, advance, per_bin, centre)
     # What is not connected with the past starts anew, louder islands first.
+    end = (n_rows - 1) * width
     for part in range(3, -1, -1):
         least = 1 + part * (_LEVELS // 4)
-        for node in range(width, (n_rows - 1) * width):
-            rank = flat_level[node]
-            if rank >= least:
-                flat_level[node] = 0
-                heads[rank] = node
-                following[node] = -1
+        node = width
+        while True:
+            if top > 0:
                 _flood(
-                    flat_logs, flat_level, flat_turns, heads, following, rank, width, per_hop, advance, per_bin, centre
+                    flat_logs, flat_level, flat_turns, heads, following, top, width, per_hop, advance, per_bin, centre
                 )
+                top = 0
+            while node < end and flat_level[node] < least:
+                node += 1
+            if node == end:
+                break
+            top = flat_level[node]
+            flat_level[node] = 0
+            heads[top] = node
+            following[node] = -1
 
 
 @lru_cache(maxsize=4)
@@ -192,6 +198,7 @@ class GradientPhase:
         self._logs = np.zeros((self.chunk + 2, width), dtype=np.float32)
         self._turns = np.zeros((self.chunk + 2, width), dtype=np.float32)
         self._level = np.zeros((self.chunk + 2, width), dtype=np.int16)
+        self._heads = np.full(_LEVELS, -1, dtype=np.int32)  # always left empty
         self._following = np.zeros((self.chunk + 2) * width, dtype=np.int32)
         self._random = _random_turns(self.chunk, config.n_bins)
 
@@ -217,7 +224,7 @@ class GradientPhase:
             turns[0] = self._last
         integrate_chunk(
             logs, np.float32(logs.max() + _FLOOR), *(np.float32(value) for value in self.slopes.values()),
-            self._last is not None, turns, level, self._following,
+            self._last is not None, turns, level, self._heads, self._following,
         )  # fmt: skip
         self._last = turns[n].copy()
         return turns[1:-1, 1:-1]
@@ -269,7 +276,7 @@ def _sweep(known, logs, from_past, across, strength, turns):  # type: ignore[no-
             phase = turns[k]
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def next_frame(per_hop, advance, per_bin, centre, fresh, past_logs, past_slope, past_turns, logs, slope, turns):  # type: ignore[no-untyped-def]
     """Phases ``turns (n_bins,)`` of the frame ``logs`` from the frame before it; ``slope`` is left for the next call.
 

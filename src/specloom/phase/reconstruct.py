@@ -195,9 +195,7 @@ def _chunks(pieces: Iterator[npt.NDArray[Any]], size: int) -> Iterator[npt.NDArr
         yield np.concatenate(held, axis=1)
 
 
-def _with_phases(
-    pieces: Iterator[npt.NDArray[Any]], config: StftConfig
-) -> Iterator[tuple[npt.NDArray[Any], Floats]]:
+def _with_phases(pieces: Iterator[npt.NDArray[Any]], config: StftConfig) -> Iterator[tuple[npt.NDArray[Any], Floats]]:
     """Chunks of frames with their phases ``(n_frames, n_bins)``, integrated from chunk to chunk."""
     from specloom.phase.gradient import GradientPhase
 
@@ -223,9 +221,7 @@ def _centre(dtype: np.dtype[Any], config: StftConfig) -> float:
     return zeros + config.win_length / 2
 
 
-def _blocks(
-    phased: Iterator[tuple[npt.NDArray[Any], Floats]], config: StftConfig, size: int
-) -> Iterator[_Block]:
+def _blocks(phased: Iterator[tuple[npt.NDArray[Any], Floats]], config: StftConfig, size: int) -> Iterator[_Block]:
     """Blocks of ``size`` frames with margins, as soon as their frames have come."""
     margin = _margin(config)
     held: deque[tuple[npt.NDArray[Any], Floats]] = deque()

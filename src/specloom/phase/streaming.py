@@ -21,8 +21,9 @@ import numpy as np
 import numpy.typing as npt
 
 from specloom.config import StftConfig
+from specloom.dsp.lanes.compiled import kernel
 from specloom.dsp.lanes.frames import EMIT, PROJECT, START, walk
-from specloom.dsp.lanes.plan import LANES, Plan
+from specloom.dsp.lanes.plan import LANES, Plan, once
 from specloom.dsp.stft import fit_length, lanes_serve, require_bins, require_finite_floats
 from specloom.dsp.windows import padded_window, require_invertible
 from specloom.errors import ParameterError
@@ -135,8 +136,8 @@ class _Engine:
     def _envelopes(self, window: npt.NDArray[np.float64]) -> tuple[Floats, Floats]:
         """For 0 … n_active frames present: squared windows of all but the newest; one over the sum of all."""
         hop, n = self.config.hop_length, self.n_active
-        size = self._size(window.size)
-        old, new = np.zeros((n + 1, size)), np.zeros((n + 1, size))
+        self.used = (n - 1) * hop + window.size
+        old, new = np.zeros((n + 1, self.used)), np.zeros((n + 1, self.used))
         square = window**2
         least = EDGE_FLOOR * np.pad(square, (0, -square.size % hop)).reshape(-1, hop).sum(axis=0).min()
         for present in range(1, n + 1):
@@ -146,10 +147,6 @@ class _Engine:
                 new[present, place] += square
         factors = np.divide(1.0, np.maximum(new, least), where=new > 0, out=np.zeros_like(new))
         return np.maximum(old, np.where(old > 0, least, 0.0)).astype(np.float32), factors.astype(np.float32)
-
-    def _size(self, n_window: int) -> int:
-        """Samples of the signal array."""
-        return (self.n_active - 1) * self.config.hop_length + n_window
 
 
 class _LanesEngine(_Engine):
@@ -161,41 +158,39 @@ class _LanesEngine(_Engine):
         n_groups = self.plan.n_groups(self.n_active)
         rows = self.plan.tables.bins.size
         self.signal = self.plan.empty_rows(self.n_active)
-        self.sums = np.zeros_like(self.signal)
+        self.plain = once(self.signal, np.zeros_like(self.signal))
         self.half = np.zeros(n_groups * rows * LANES, dtype=np.float32)
         self.newest = np.zeros_like(self.half)
         self.turned = np.zeros_like(self.half)
-        self.spectra = np.zeros((n_groups, config.n_bins, LANES, 2), dtype=np.float32)
-
-    def _size(self, n_window: int) -> int:
-        return self.plan.n_rows(self.n_active) * self.config.hop_length
+        self.spectra = np.zeros(config.n_bins * n_groups * LANES * 2, dtype=np.float32)
 
     def advance(self, magnitude: Floats) -> Floats:
         """Take frames, give a hop of samples for each."""
         out = np.empty(magnitude.shape[1] * self.config.hop_length, dtype=np.float32)
         self.n_present = _advance_lanes(
             np.ascontiguousarray(magnitude.T), self.n_present, self.n_active, self.ready, self.slopes, self.past,
-            self.old_sums, self.new_factors, self.signal, self.sums, self.half, self.newest, self.turned, self.spectra,
+            self.old_sums, self.new_factors, self.plain, self.half, self.newest, self.turned, self.spectra,
             self.plan.n_groups(self.n_active), out, self.plan.arguments(),
         )  # fmt: skip
         return out
 
     def held(self) -> Floats:
         """The estimate of the samples that have not left yet."""
-        return self.signal[self.ready + self.config.hop_length :].copy()
+        return self.signal[self.ready + self.config.hop_length : self.used].copy()
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _advance_lanes(  # type: ignore[no-untyped-def]
-    magnitude, n_present, n_active, ready, factors, past, old_sums, new_factors, signal, sums, half, newest, turned,
+    magnitude, n_present, n_active, ready, factors, past, old_sums, new_factors, plain, half, newest, turned,
     spectra, n_groups, out, transform,
 ):  # fmt: skip
     n_bins = magnitude.shape[1]
     hop, bins = transform[0], transform[13]
     logs, slope, turns = np.empty(n_bins, np.float32), np.empty(n_bins, np.float32), np.empty(n_bins, np.float32)
+    used = old_sums.shape[1]
+    signal, sums = plain[4], plain[5]
     last = n_active - 1
     group, lane = last // LANES, last % LANES
-    flat = spectra.reshape(-1)
     for t in range(magnitude.shape[0]):
         for k in range(n_bins):
             logs[k] = np.log(max(magnitude[t, k], np.float32(_LEAST)))
@@ -207,23 +202,24 @@ def _advance_lanes(  # type: ignore[no-untyped-def]
             half[place] = np.float32(0.5) * magnitude[t, bins[row]]
             newest[place] = half[place]
             turned[place] = turns[bins[row]]
-        for i in range(signal.size - hop):
+        for i in range(used - hop):
             signal[i] = signal[i + hop]
-        signal[signal.size - hop :] = np.float32(0.0)
+        signal[used - hop : used] = np.float32(0.0)
         # The newest frame joins what the others have agreed on.
-        sums[:] = signal * old_sums[n_present]
-        walk(START, signal, sums, newest, turned, n_groups, 0, *transform)
+        for i in range(used):
+            sums[i] = signal[i] * old_sums[n_present, i]
+        walk(START, *plain, newest, turned, n_groups, 0, *transform)
         for iteration in range(N_ITER + 1):
             if iteration > 0:
-                sums[:] = np.float32(0.0)
-                walk(PROJECT, signal, sums, half, half, n_groups, 0, *transform)
-            for i in range(ready, signal.size):
+                sums[:used] = np.float32(0.0)
+                walk(PROJECT, *plain, half, half, n_groups, 0, *transform)
+            for i in range(ready, used):
                 signal[i] = sums[i] * new_factors[n_present, i]
         out[t * hop : (t + 1) * hop] = signal[ready : ready + hop]
-        for g in range(n_groups):
-            walk(EMIT, signal[g * LANES * hop :], sums, spectra[g].reshape(-1), flat, 1, 2 * LANES, *transform)
+        walk(EMIT, *plain, spectra, spectra, n_groups, 2 * LANES * n_groups, *transform)
         for k in range(n_bins):
-            re, im = spectra[group, k, lane, 0], spectra[group, k, lane, 1]
+            place = 2 * (k * n_groups * LANES + last)
+            re, im = spectra[place], spectra[place + 1]
             past[0, k], past[1, k] = logs[k], slope[k]
             past[2, k] = np.arctan2(im, re) / np.float32(2.0 * np.pi)
     return n_present
@@ -248,7 +244,7 @@ class _ReferenceEngine(_Engine):
         window = padded_window(config)
         super().__init__(config, wait, window, (config.n_fft - config.win_length) // 2)
         self.window = window.astype(np.float32)
-        self.signal = np.zeros(self._size(window.size), dtype=np.float32)
+        self.signal = np.zeros(self.used, dtype=np.float32)
         self.magnitude = np.zeros((self.n_active, config.n_bins), dtype=np.float32)
 
     def advance(self, magnitude: Floats) -> Floats:
@@ -256,7 +252,6 @@ class _ReferenceEngine(_Engine):
         return np.concatenate([self._one(frame) for frame in magnitude.T])
 
     def _one(self, magnitude: Floats) -> Floats:
-        import scipy.fft
 
         hop = self.config.hop_length
         logs = np.log(np.maximum(magnitude, np.float32(_LEAST)))
@@ -294,4 +289,4 @@ class _ReferenceEngine(_Engine):
 
     def held(self) -> Floats:
         """The estimate of the samples that have not left yet."""
-        return self.signal[self.ready + self.config.hop_length :].copy()
+        return self.signal[self.ready + self.config.hop_length : self.used].copy()

@@ -8,12 +8,11 @@ next estimate: ``x *= r_high + a (r_low - r_high)``, ``low += a x``, ``both += x
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
-from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+from specloom.dsp.lanes.compiled import kernel
 from specloom.dsp.lanes.vector import LANES, VECTOR, Lane, Memory, constant, plus
 
 # Added to what is divided by: far below any magnitude that float32 sound can have after scaling.
@@ -93,31 +92,28 @@ def take(typing_context, source, place, target, row):  # type: ignore[no-untyped
     return signature, generate
 
 
-@nb.njit(cache=True, nogil=True)
-def richardson_lucy(mel, n_frames, starts, shares, scales, n_iter, out):  # type: ignore[no-untyped-def]
+@kernel
+def richardson_lucy(mel, n_frames, starts, shares, scales, n_iter, out, x, target, ratios, sums):  # type: ignore[no-untyped-def]
     """``mel`` and ``out`` are flat ``(n_mels, n_frames)`` and ``(n_bins, n_frames)``; ``n_frames`` at least LANES.
 
     Band ``b`` holds the bins ``starts[b] … starts[b + 1]``, between the centres of filters ``b - 1`` and ``b``. Bins
-    outside all bands are left as they are.
+    outside all bands are left as they are. ``x`` holds a row a bin, the other three (zeros) a row a filter and one more
+    on both sides.
     """
     n_bands = starts.size - 1
-    x = np.empty(shares.size * LANES, np.float32)
-    target = np.zeros((n_bands + 1) * LANES, np.float32)
-    ratios = np.ones((n_bands + 1) * LANES, np.float32)
-    sums = np.zeros((n_bands + 1) * LANES, np.float32)
     for begin in range(0, n_frames, LANES):
         frame = min(begin, n_frames - LANES)
         for m in range(n_bands - 1):
             take(mel, m * n_frames + frame, target, m + 1)
-        x[:] = np.float32(1.0)
-        ratios[:] = target  # the first sweep starts from the mel spectrum itself, spread over its bins
+        for i in range(x.size):
+            x[i] = np.float32(1.0)
+        for i in range(ratios.size):
+            ratios[i] = target[i]  # the first sweep starts from the mel spectrum itself, spread over its bins
         for _ in range(n_iter + 1):
             for band in range(n_bands):
                 sweep_band(x, shares, starts[band], starts[band + 1], band, ratios, sums)
             for row in range(1, n_bands):
                 renew_ratio(row, target, sums, ratios)
-            ratios[:LANES] = np.float32(0.0)
-            ratios[n_bands * LANES :] = np.float32(0.0)
         for band in range(n_bands):
             for k in range(starts[band], starts[band + 1]):
                 put_scaled(x, k, scales, out, k * n_frames + frame)

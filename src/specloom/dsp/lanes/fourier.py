@@ -231,9 +231,7 @@ def _split(n_filled: int) -> Any:
 
     @intrinsic
     def split(typing_context, buffer, row, points, first, stride, twiddles, start):  # type: ignore[no-untyped-def]
-        signature = types.void(
-            buffer, types.int64, points, types.int64, types.int64, twiddles, types.int64
-        )
+        signature = types.void(buffer, types.int64, points, types.int64, types.int64, twiddles, types.int64)
 
         def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
             source = Memory(context, builder, signature.args[0], args[0])
@@ -261,9 +259,7 @@ def _join(n_wanted: int) -> Any:
 
     @intrinsic
     def join(typing_context, points, first, stride, twiddles, start, buffer, row):  # type: ignore[no-untyped-def]
-        signature = types.void(
-            points, types.int64, types.int64, twiddles, types.int64, buffer, types.int64
-        )
+        signature = types.void(points, types.int64, types.int64, twiddles, types.int64, buffer, types.int64)
 
         def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
             source = Memory(context, builder, signature.args[0], args[0])

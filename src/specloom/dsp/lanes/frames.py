@@ -16,6 +16,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
+from specloom.dsp.lanes.compiled import kernel
 from specloom.dsp.lanes.fourier import (
     FIRST,
     GAP,
@@ -240,9 +241,7 @@ def _quad_step(reads: bool, writes: bool, treat: Any, own: bool) -> Any:
             memory = Memory(context, builder, kinds[0], args[0])
             table = Memory(context, builder, kinds[3], args[3])
             rows = Memory(context, builder, kinds[9], args[9])
-            operands = [
-                Operand(Memory(context, builder, kinds[i], args[i]), args[7], args[8], rows) for i in (5, 6)
-            ]
+            operands = [Operand(Memory(context, builder, kinds[i], args[i]), args[7], args[8], rows) for i in (5, 6)]
             base = args[4]
             a, b = (
                 dft([memory.point(plus(builder, args[i], d)) for d in range(LAST)], False) if reads else [None] * LAST
@@ -355,41 +354,6 @@ def treat_own(mode, points, half, turns, first, second, start, stride, bins):  #
         absorb_own(points, 0, half, turns, 0, first, second, start, stride, bins)
 
 
-@nb.njit(cache=True, nogil=True)
-def walk(  # type: ignore[no-untyped-def]
-    mode, source, target, first, second, n_groups, stride,
-    hop, gap, n_window, window_in, window_out,
-    split_twiddles, radices, starts, sub_twiddles, half, here, there, real_twiddles, bins, phase_ends,
-    points, buffer,
-):  # fmt: skip
-    """Walk over ``n_groups`` groups of LANES frames; see the module's text for the modes."""
-    eighth = points.size // (2 * FIRST * LANES) - GAP
-    for group in range(n_groups):
-        at = group * LANES * (hop + gap)
-        start = group * bins.size if mode == PROJECT or mode == START else group * 2 * LANES
-        if mode == PROJECT or mode == EMIT:
-            read_frames(source, at, hop, gap, window_in, n_window, points, buffer, split_twiddles)
-        begin = 0
-        for phase in range(5):
-            block, partner = phase * (eighth + GAP), (FIRST - phase) * (eighth + GAP)
-            paired = 0 < phase < 4
-            if mode == PROJECT or mode == EMIT:
-                forward(points, block, eighth, radices, starts, sub_twiddles)
-                if paired:
-                    forward(points, partner, eighth, radices, starts, sub_twiddles)
-            if phase == 0:
-                treat_own(mode, points, half, real_twiddles, first, second, start, stride, bins)
-            end = phase_ends[phase]
-            treat_pairs(mode, points, begin, end, here, there, real_twiddles, first, second, start, stride, bins)
-            begin = end
-            if mode != EMIT:
-                backward(points, block, eighth, radices, starts, sub_twiddles)
-                if paired:
-                    backward(points, partner, eighth, radices, starts, sub_twiddles)
-        if mode != EMIT:
-            write_frames(points, split_twiddles, buffer, target, at, hop, gap, window_out, n_window)
-
-
 @intrinsic
 def settle_lanes(  # type: ignore[no-untyped-def]
     typing_context, place, gamma, alpha, push, sums, from_place, envelope, envelope_place, looked_at, settled
@@ -415,43 +379,6 @@ def settle_lanes(  # type: ignore[no-untyped-def]
     return signature, generate
 
 
-@nb.njit(cache=True, nogil=True)
-def iterate(  # type: ignore[no-untyped-def]
-    n_iter, gamma, alpha, push, sums, envelope, envelope_places, looked_at, settled,
-    magnitude, n_groups, hop, gap, n_window, window_in, window_out,
-    split_twiddles, radices, starts, sub_twiddles, half, here, there, real_twiddles, bins, phase_ends,
-    points, buffer,
-):  # fmt: skip
-    """``n_iter`` accelerated Griffin-Lim iterations, every state a signal.
-
-    All the accelerations published are linear in the spectrum but for the projection, so they can be carried over to
-    the signals: ``t = gamma G(c) + (1 - gamma) d``, ``c = t + alpha (t - t')``, ``d = t + beta (t - t')``, where G
-    projects one signal. ``c`` is ``looked_at``, ``t`` is ``settled``, and ``d`` follows from both: ``d = t + push (c -
-    t)`` with ``push = beta / alpha``. Samples are settled as soon as the last frame that touches them is done, while
-    they are still in the cache; ``sums`` holds one group and what reaches beyond it.
-    """
-    reach = LANES * (hop + gap)
-    beyond = sums.size - reach
-    for iteration in range(n_iter):
-        weight = np.float32(1.0) if iteration == n_iter - 1 else gamma
-        for group in range(n_groups):
-            first = group * reach
-            walk(
-                PROJECT, looked_at[first:], sums, magnitude[group * bins.size * LANES :],
-                magnitude, 1, 0, hop, gap, n_window, window_in, window_out,
-                split_twiddles, radices, starts, sub_twiddles, half, here, there, real_twiddles, bins, phase_ends,
-                points, buffer,
-            )  # fmt: skip
-            place = envelope_places[group]
-            for i in range(0, reach, LANES):
-                settle_lanes(first + i, weight, alpha, push, sums, i, envelope, place + i, looked_at, settled)
-            carry(sums, reach, beyond)
-        first = n_groups * reach
-        place = envelope_places[n_groups]
-        for i in range(0, min(beyond, settled.size - first), LANES):
-            settle_lanes(first + i, weight, alpha, push, sums, i, envelope, place + i, looked_at, settled)
-
-
 @intrinsic
 def move_lanes(typing_context, array, source, target):  # type: ignore[no-untyped-def]
     """Move LANES numbers inside an array and leave zeros behind."""
@@ -467,14 +394,62 @@ def move_lanes(typing_context, array, source, target):  # type: ignore[no-untype
     return signature, generate
 
 
-@nb.njit(nogil=True)
-def carry(sums, reach, beyond):  # type: ignore[no-untyped-def]
-    """Move what reaches beyond a group to the front of the (settled, zero) sums."""
-    for i in range(0, beyond, LANES):
-        move_lanes(sums, reach + i, i)
+@kernel
+def walk(  # type: ignore[no-untyped-def]
+    mode, n_iter, gamma, alpha, push,
+    source, target, settled, envelope, envelope_places, first, second, n_groups, stride,
+    hop, gap, n_window, window_in, window_out,
+    split_twiddles, radices, starts, sub_twiddles, half, here, there, real_twiddles, bins, phase_ends,
+    points, buffer,
+):  # fmt: skip
+    """Walk over ``n_groups`` groups of LANES frames; see the module's text for the modes.
+
+    With ``n_iter > 0`` (PROJECT only) whole iterations are run, and every state is a signal. All the accelerations of
+    Griffin-Lim that are published are linear in the spectrum but for the projection, so they can be carried over to the
+    signals: ``t = gamma G(c) + (1 - gamma) d``, ``c = t + alpha (t - t')``, ``d = t + beta (t - t')``, where G projects
+    one signal. ``c`` is ``source``, ``t`` is ``settled``, and ``d`` follows from both: ``d = t + push (c - t)`` with
+    ``push = beta / alpha``. Samples are settled as soon as the last frame that touches them is done, while they are
+    still in the cache; ``target`` holds the sums of one group and of what reaches beyond it.
+    """
+    reads, writes, settles = mode in (PROJECT, EMIT), mode != EMIT, n_iter > 0
+    reach = LANES * (hop + gap)
+    eighth = points.size // (2 * FIRST * LANES) - GAP
+    for iteration in range(max(n_iter, 1)):
+        weight = np.float32(1.0) if iteration == n_iter - 1 else gamma
+        for group in range(n_groups):
+            at = group * reach
+            start = group * bins.size if mode in (PROJECT, START) else group * 2 * LANES
+            if reads:
+                read_frames(source, at, hop, gap, window_in, n_window, points, buffer, split_twiddles)
+            begin = 0
+            for phase in range(5):
+                block, partner = phase * (eighth + GAP), (FIRST - phase) * (eighth + GAP)
+                both = (block, partner)
+                sides = 2 if 0 < phase < 4 else 1
+                if reads:
+                    for side in range(sides):
+                        forward(points, both[side], eighth, radices, starts, sub_twiddles)
+                if phase == 0:
+                    treat_own(mode, points, half, real_twiddles, first, second, start, stride, bins)
+                end = phase_ends[phase]
+                treat_pairs(mode, points, begin, end, here, there, real_twiddles, first, second, start, stride, bins)
+                begin = end
+                if writes:
+                    for side in range(sides):
+                        backward(points, both[side], eighth, radices, starts, sub_twiddles)
+            if writes:
+                into = 0 if settles else at
+                write_frames(points, split_twiddles, buffer, target, into, hop, gap, window_out, n_window)
+            if settles:
+                last = group == n_groups - 1
+                place = envelope_places[group]
+                for i in range(0, target.size if last else reach, LANES):
+                    settle_lanes(at + i, weight, alpha, push, target, i, envelope, place + i, source, settled)
+                for i in range(0, 0 if last else target.size - reach, LANES):
+                    move_lanes(target, reach + i, i)
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def pack_rows(values, bins, scale, packed):  # type: ignore[no-untyped-def]
     """``values (n_bins, n_frames)`` -> rows of LANES frames in the order of ``bins``; frames that miss are zero."""
     n_frames = values.shape[1]
@@ -500,9 +475,7 @@ def turn_block(typing_context, source, offset, stride, target, places, first_pla
         values = Memory(context, builder, signature.args[0], args[0])
         rows = Memory(context, builder, signature.args[3], args[3])
         table = Memory(context, builder, signature.args[4], args[4])
-        square = [
-            values.at(builder.add(args[1], times(builder, args[2], lane))).value for lane in range(LANES)
-        ]
+        square = [values.at(builder.add(args[1], times(builder, args[2], lane))).value for lane in range(LANES)]
         for column, value in enumerate(transpose(builder, square)):
             place = builder.load(builder.gep(table.data, [plus(builder, args[5], column)]))
             rows.put_row(builder.add(place, args[6]), Lane(builder, value))
@@ -511,7 +484,7 @@ def turn_block(typing_context, source, offset, stride, target, places, first_pla
     return signature, generate
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def pack_frames(values, places, n_rows, twin, packed):  # type: ignore[no-untyped-def]
     """``values (n_frames, n_bins)`` -> rows as `pack_rows` makes them; ``places`` is the row of each bin.
 
@@ -567,7 +540,7 @@ def log_block(typing_context, source, offset, stride, target, place, pitch):  # 
     return signature, generate
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def log_frames(magnitude, logs, first_place, pitch):  # type: ignore[no-untyped-def]
     """``logs[first_place + frame * pitch + bin]`` = ln(magnitude (n_bins, n_frames)); error below 1e-4.
 

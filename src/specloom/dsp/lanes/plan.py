@@ -39,6 +39,15 @@ def _windows(config: StftConfig, narrow: bool) -> tuple[Floats, Floats]:
     return window, (window / np.float32(config.n_fft)).astype(np.float32)
 
 
+_NO_PLACES = np.zeros(0, dtype=np.int64)
+
+
+def once(source: Floats, target: Floats) -> tuple[Any, ...]:
+    """How `frames.walk` is told to walk once: no iterations, no steps, nothing settled, no envelope."""
+    still = np.float32(0.0)
+    return 0, still, still, still, source, target, target, target, _NO_PLACES
+
+
 class Envelope(NamedTuple):
     """Factors for overlapped sums, a row layout like a signal's, and where each group's (and the rest's) begin."""
 
@@ -148,9 +157,7 @@ class Plan:
 
     def start(self, half_magnitude: Floats, turns: Floats, n_frames: int, rows: Floats) -> None:
         """Add the windowed inverses of packed magnitudes (halved) and phases (in turns) onto ``rows``."""
-        frames.walk(
-            frames.START, rows, rows, half_magnitude, turns, self.n_groups(n_frames), 0, *self.arguments()
-        )
+        frames.walk(frames.START, *once(rows, rows), half_magnitude, turns, self.n_groups(n_frames), 0, *self.arguments())
 
     def envelope(self, n_frames: int, begin: int, end: int, *, floor: float = 0.0) -> Envelope:
         """What sums of ``n_frames`` windowed inverses are multiplied by; zero outside samples ``begin … end``.
@@ -195,18 +202,21 @@ class Plan:
         alpha: float,
         beta: float,
     ) -> None:
-        """Run accelerated Griffin-Lim on the signal ``settled``, in place; see `frames.iterate`."""
-        reach = LANES * self.pitch
-        beyond = settled.size - self.n_groups(n_frames) * reach
-        frames.iterate(
-            n_iter, np.float32(gamma), np.float32(alpha), np.float32(beta / alpha if alpha else 0.0),
-            _aligned(reach + beyond), envelope.factors, envelope.places, settled.copy(), settled,
-            half_magnitude, self.n_groups(n_frames), *self.arguments(),
+        """Run accelerated Griffin-Lim on the signal ``settled``, in place; see `frames.walk`."""
+        if n_iter == 0:
+            return
+        beyond = settled.size - self.n_groups(n_frames) * LANES * self.pitch
+        sums = _aligned(LANES * self.pitch + beyond)
+        push = np.float32(beta / alpha if alpha else 0.0)
+        frames.walk(
+            frames.PROJECT, n_iter, np.float32(gamma), np.float32(alpha), push,
+            settled.copy(), sums, settled, *envelope, half_magnitude, half_magnitude, self.n_groups(n_frames), 0,
+            *self.arguments(),
         )  # fmt: skip
 
     def _walk(self, mode: int, rows: Floats, spec: Complexes, first: int, n_groups: int) -> None:
         flat = cast("Floats", spec.view(np.float32).reshape(-1))[2 * first :]
-        frames.walk(mode, rows, rows, flat, flat, n_groups, 2 * spec.shape[1], *self.arguments())
+        frames.walk(mode, *once(rows, rows), flat, flat, n_groups, 2 * spec.shape[1], *self.arguments())
 
     def arguments(self) -> tuple[Any, ...]:
         """What `frames.walk` and its like are told about the transform."""

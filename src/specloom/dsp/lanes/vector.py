@@ -250,9 +250,7 @@ def _transpose_inside(builder: ir.IRBuilder, rows: Sequence[ir.Value]) -> list[i
     a, b, c, d = rows
     ab, cd = _shuffle(builder, a, b, low), _shuffle(builder, c, d, low)
     ab2, cd2 = _shuffle(builder, a, b, high), _shuffle(builder, c, d, high)
-    return [
-        _shuffle(builder, x, y, pattern) for x, y in ((ab, cd), (ab2, cd2)) for pattern in (pair_low, pair_high)
-    ]
+    return [_shuffle(builder, x, y, pattern) for x, y in ((ab, cd), (ab2, cd2)) for pattern in (pair_low, pair_high)]
 
 
 def _transpose_blocks(builder: ir.IRBuilder, rows: list[ir.Value]) -> list[ir.Value]:
