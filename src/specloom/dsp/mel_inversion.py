@@ -14,6 +14,9 @@ from specloom.dsp.mel import mel_filterbank
 from specloom.dsp.stft import FloatArray, lanes_enabled, require_finite_floats
 from specloom.errors import ParameterError
 
+# A filter's edge can fall on a bin, where its weight is zero up to rounding (6e-18 at Nyquist for 48 kHz).
+_ROUNDING = 1e-6
+
 MelMethod = Literal["richardson-lucy", "transpose", "pseudo-inverse"]
 
 
@@ -86,6 +89,12 @@ def _spreading_matrix(config: MelConfig, method: str) -> npt.NDArray[np.float64]
     return filters.T / np.where(np.abs(sums) > 1e-8, sums, 1.0)
 
 
+def _weights(config: MelConfig) -> npt.NDArray[np.float64]:
+    """The filterbank without weights that are mere rounding: dividing by them would give bins of any size."""
+    filters = mel_filterbank(config).astype(np.float64)
+    return np.where(filters > _ROUNDING * filters.max(axis=1, keepdims=True), filters, 0.0)
+
+
 @dataclass(frozen=True)
 class _Bands:
     """The filterbank seen from the bins, see `specloom.dsp.lanes.bands`."""
@@ -97,7 +106,7 @@ class _Bands:
 
 @lru_cache(maxsize=16)
 def _bands(config: MelConfig) -> _Bands:
-    filters = mel_filterbank(config).astype(np.float64)
+    filters = _weights(config)
     total = filters.sum(axis=0)
     used = np.flatnonzero(total)
     first = np.argmax(filters > 0, axis=0)  # the lower filter of a bin under two, the only one of a bin under one
@@ -128,15 +137,13 @@ def _lanes(mel: npt.NDArray[np.float32], config: MelConfig, n_iter: int) -> npt.
     scales = bands.scales * np.float32(loudest)
     x = np.empty(n_bins * LANES, dtype=np.float32)
     rows = [np.zeros((config.n_mels + 2) * LANES, dtype=np.float32) for _ in range(3)]
-    richardson_lucy(
-        scaled.reshape(-1), wide, bands.starts, bands.shares, scales, n_iter, out.reshape(-1), x, *rows
-    )
+    richardson_lucy(scaled.reshape(-1), wide, bands.starts, bands.shares, scales, n_iter, out.reshape(-1), x, *rows)
     return out[:, :n_frames]
 
 
 def reference_richardson_lucy(mel: npt.NDArray[Any], config: MelConfig, n_iter: int) -> npt.NDArray[Any]:
     """The iteration as it is written in books: what the fast path is tested against."""
-    filters = mel_filterbank(config).astype(mel.dtype)
+    filters = _weights(config).astype(mel.dtype)
     total = filters.sum(axis=0)[:, None]
     weights = np.divide(filters.T, total, where=total > 0, out=np.zeros_like(filters.T))
     loudest = mel.max()

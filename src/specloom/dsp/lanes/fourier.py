@@ -286,7 +286,7 @@ join4, join8 = _join(4), _join(8)
 # --- what runs --------------------------------------------------------------------------------------------------
 
 
-@nb.njit(nogil=True)
+@nb.njit(nogil=True, forceinline=True)
 def forward(points, base, size, radices, starts, twiddles):  # type: ignore[no-untyped-def]
     """Transform the ``size`` points from ``base`` on, all but the `LAST` step."""
     n = size
@@ -303,7 +303,7 @@ def forward(points, base, size, radices, starts, twiddles):  # type: ignore[no-u
         n = stride
 
 
-@nb.njit(nogil=True)
+@nb.njit(nogil=True, forceinline=True)
 def backward(points, base, size, radices, starts, twiddles):  # type: ignore[no-untyped-def]
     """Undo `forward`, but for the factor ``size / LAST``."""
     n = LAST

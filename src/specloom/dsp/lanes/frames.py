@@ -41,6 +41,7 @@ from specloom.dsp.lanes.vector import (
     spread,
     times,
     transpose,
+    twice_reciprocal_roots,
 )
 
 EMIT, ABSORB, START, PROJECT = 0, 1, 2, 3
@@ -111,9 +112,11 @@ def pack(low: Complex, high: Complex, turn: Complex) -> tuple[Complex, Complex]:
     return even + odd, (even - odd).conjugate()
 
 
-def set_magnitude(value: Complex, half: Lane) -> Complex:
-    """Keep the direction of ``value``, take twice ``half`` as its length."""
-    return value * ((value.power() + _NOTHING).twice_reciprocal_root() * half)
+def set_magnitudes(values: list[Complex], halves: list[Lane]) -> list[Complex]:
+    """Keep the directions of ``values``, take twice ``halves`` as their lengths."""
+    powers = [value.power() + _NOTHING for value in values]
+    factors = [root * half for root, half in zip(twice_reciprocal_roots(powers), halves)]
+    return [value * factor for value, factor in zip(values, factors)]
 
 
 def cosine_and_sine(turns: Lane) -> Complex:
@@ -202,25 +205,25 @@ def _start(values, first, second, rows, base):  # type: ignore[no-untyped-def]
 
 
 def _project(values, first, second, rows, base):  # type: ignore[no-untyped-def]
-    return [set_magnitude(value, first.packed(row, base)) for value, row in zip(values, rows)]
+    return set_magnitudes(values, [first.packed(row, base) for row in rows])
 
 
-def _treat_bins(low, high, turn, treat, row, operands, base, reads, writes):  # type: ignore[no-untyped-def]
-    """Points k and M - k -> their bins -> treated -> points again."""
-    values = unpack(low, high, turn) if reads else (None, None)
-    values = treat(values, *operands, (row, row + 1), base)
-    return pack(*values, turn) if writes else (None, None)
+def _edge_bins(point: Complex) -> tuple[Complex, Complex]:
+    """Twice bins 0 and M, which are real, from point 0."""
+    zero = Lane(point.re.builder, constant(0.0))
+    doubled = point * 2.0
+    return Complex(doubled.re + doubled.im, zero), Complex(doubled.re - doubled.im, zero)
 
 
-def _treat_edges(point, treat, operands, base, builder, reads, writes):  # type: ignore[no-untyped-def]
-    """Bins 0 and M are real and share point 0."""
-    zero = Lane(builder, constant(0.0))
-    values = (None, None)
-    if reads:
-        doubled = point * 2.0
-        values = Complex(doubled.re + doubled.im, zero), Complex(doubled.re - doubled.im, zero)
-    values = treat(values, *operands, (0, 1), base)
-    return Complex(values[0].re + values[1].re, values[0].re - values[1].re) if writes else None
+def _edge_point(low: Complex, high: Complex) -> Complex:
+    """Twice point 0 from bins 0 and M."""
+    return Complex(low.re + high.re, low.re - high.re)
+
+
+# Which points of the two quads are partners, pair by pair: (quad, place), (quad, place). Of the quads that are their
+# own partners the first pair, bins 0 and M, share one point.
+_PARTNERS = [((0, d), (1, LAST - 1 - d)) for d in range(LAST)]
+_OWN_PARTNERS = [((0, 0), (0, 0)), ((0, 1), (0, 3)), ((0, 2), (0, 2)), ((1, 0), (1, 3)), ((1, 1), (1, 2))]
 
 
 def _quad_step(reads: bool, writes: bool, treat: Any, own: bool) -> Any:
@@ -242,29 +245,29 @@ def _quad_step(reads: bool, writes: bool, treat: Any, own: bool) -> Any:
             table = Memory(context, builder, kinds[3], args[3])
             rows = Memory(context, builder, kinds[9], args[9])
             operands = [Operand(Memory(context, builder, kinds[i], args[i]), args[7], args[8], rows) for i in (5, 6)]
-            base = args[4]
-            a, b = (
-                dft([memory.point(plus(builder, args[i], d)) for d in range(LAST)], False) if reads else [None] * LAST
-                for i in (1, 2)
-            )
-
-            def pair(low, high, row):  # type: ignore[no-untyped-def]
-                turn = table.spread_complex(plus(builder, base, row))
-                return _treat_bins(low, high, turn, treat, row, operands, base, reads, writes)
-
-            if own:
-                a[0] = _treat_edges(a[0], treat, operands, base, builder, reads, writes)
-                a[1], a[3] = pair(a[1], a[3], 2)
-                a[2], _ = pair(a[2], a[2], 4)
-                b[0], b[3] = pair(b[0], b[3], 6)
-                b[1], b[2] = pair(b[1], b[2], 8)
-            else:
-                for d in range(LAST):
-                    a[d], b[LAST - 1 - d] = pair(a[d], b[LAST - 1 - d], 2 * d)
+            base, partners = args[4], _OWN_PARTNERS if own else _PARTNERS
+            turns = [table.spread_complex(plus(builder, base, 2 * i)) for i in range(len(partners))]
+            points = [[None] * LAST, [None] * LAST]
+            values = []
+            if reads:
+                points = [
+                    dft([memory.point(plus(builder, start, d)) for d in range(LAST)], False) for start in args[1:3]
+                ]
+                for (p, q), turn in zip(partners, turns):
+                    edge = own and not values
+                    bins = _edge_bins(points[0][0]) if edge else unpack(points[p[0]][p[1]], points[q[0]][q[1]], turn)
+                    values.extend(bins)
+            values = treat(values, *operands, range(2 * len(partners)), base)
             if writes:
-                for i, values in ((1, a), (2, b)):
-                    for d, value in enumerate(dft(values, True)):
-                        memory.put_point(plus(builder, args[i], d), value)
+                for i, ((p, q), turn) in enumerate(zip(partners, turns)):
+                    low, high = values[2 * i : 2 * i + 2]
+                    if own and i == 0:
+                        points[0][0] = _edge_point(low, high)
+                    else:
+                        points[q[0]][q[1]], points[p[0]][p[1]] = pack(low, high, turn)[::-1]
+                for start, quad in zip(args[1:3], points):
+                    for d, value in enumerate(dft(quad, True)):
+                        memory.put_point(plus(builder, start, d), value)
             return context.get_dummy_value()
 
         return signature, generate
@@ -281,7 +284,7 @@ project_quads, project_own = (_quad_step(True, True, _project, own) for own in (
 # --- the walk ---------------------------------------------------------------------------------------------------
 
 
-@nb.njit(nogil=True)
+@nb.njit(nogil=True, forceinline=True)
 def read_frames(signal, start, hop, gap, window, n_window, points, buffer, twiddles):  # type: ignore[no-untyped-def]
     """Window LANES frames, turn them into lanes and take the first step of the transform."""
     eighth = points.size // (16 * LANES) - GAP
@@ -302,7 +305,7 @@ def read_frames(signal, start, hop, gap, window, n_window, points, buffer, twidd
                 split8(buffer, i, points, j + i, eighth + GAP, twiddles, 7 * (j + i))
 
 
-@nb.njit(nogil=True)
+@nb.njit(nogil=True, forceinline=True)
 def write_frames(points, twiddles, buffer, signal, start, hop, gap, window, n_window):  # type: ignore[no-untyped-def]
     """Take the last step back, turn lanes into frames and add them onto the signal."""
     eighth = points.size // (16 * LANES) - GAP
@@ -321,7 +324,7 @@ def write_frames(points, twiddles, buffer, signal, start, hop, gap, window, n_wi
             part += 1
 
 
-@nb.njit(nogil=True)
+@nb.njit(nogil=True, forceinline=True)
 def treat_pairs(mode, points, begin, end, here, there, turns, first, second, start, stride, bins):  # type: ignore[no-untyped-def]
     """Do the mode's one thing to the pairs of quads ``begin … end``.
 
@@ -341,7 +344,7 @@ def treat_pairs(mode, points, begin, end, here, there, turns, first, second, sta
             absorb_quads(points, here[k], there[k], turns, base, first, second, start, stride, bins)
 
 
-@nb.njit(nogil=True)
+@nb.njit(nogil=True, forceinline=True)
 def treat_own(mode, points, half, turns, first, second, start, stride, bins):  # type: ignore[no-untyped-def]
     """Do the mode's one thing to the two quads that are their own partners."""
     if mode == PROJECT:

@@ -157,7 +157,9 @@ class Plan:
 
     def start(self, half_magnitude: Floats, turns: Floats, n_frames: int, rows: Floats) -> None:
         """Add the windowed inverses of packed magnitudes (halved) and phases (in turns) onto ``rows``."""
-        frames.walk(frames.START, *once(rows, rows), half_magnitude, turns, self.n_groups(n_frames), 0, *self.arguments())
+        frames.walk(
+            frames.START, *once(rows, rows), half_magnitude, turns, self.n_groups(n_frames), 0, *self.arguments()
+        )
 
     def envelope(self, n_frames: int, begin: int, end: int, *, floor: float = 0.0) -> Envelope:
         """What sums of ``n_frames`` windowed inverses are multiplied by; zero outside samples ``begin … end``.

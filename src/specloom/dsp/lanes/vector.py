@@ -76,16 +76,6 @@ class Lane:
         """The same bits as integers."""
         return self.builder.bitcast(self.value, INTS)
 
-    def twice_reciprocal_root(self) -> Lane:
-        """2 / sqrt(self) to about one unit in the last place; self > 0.
-
-        The last Newton step leaves its halving to the caller, who can mostly have it for nothing.
-        """
-        guess, steps = _root_guess(self)
-        for _ in range(steps - 1):
-            guess = guess * (1.5 - self * (guess * guess) * 0.5)
-        return guess * (3.0 - self * (guess * guess))
-
     def __rsub__(self, other: float) -> Lane:
         return Lane(self.builder, self.builder.fsub(constant(other), self.value, flags=FAST))
 
@@ -93,6 +83,21 @@ class Lane:
 def constant(value: float) -> ir.Constant:
     """The same number in every lane."""
     return ir.Constant(VECTOR, [ir.Constant(F32, value)] * LANES)
+
+
+def twice_reciprocal_roots(values: Sequence[Lane]) -> list[Lane]:
+    """2 / sqrt(value) to about one unit in the last place, for positive values.
+
+    All values take each step together: a processor looks only some sixty instructions ahead, and one value's steps wait
+    for each other. The last Newton step leaves its halving to the caller, who can mostly have it for nothing.
+    """
+    pairs = [_root_guess(value) for value in values]
+    guesses = [guess for guess, _ in pairs]
+    for _ in range(pairs[0][1] - 1):
+        guesses = [guess * (1.5 - value * (guess * guess) * 0.5) for value, guess in zip(values, guesses)]
+    squares = [guess * guess for guess in guesses]
+    misses = [3.0 - value * square for value, square in zip(values, squares)]
+    return [guess * miss for guess, miss in zip(guesses, misses)]
 
 
 def _root_guess(x: Lane) -> tuple[Lane, int]:
