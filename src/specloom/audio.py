@@ -39,17 +39,13 @@ class Audio:
                 "divide integers by their full scale first"
             )
         if given.ndim not in (1, 2):
-            raise ParameterError(
-                f"samples of shape {given.shape}: (n_samples,) or (n_channels, n_samples) is needed"
-            )
+            raise ParameterError(f"samples of shape {given.shape}: (n_samples,) or (n_channels, n_samples) is needed")
         rate = self.sample_rate
         if isinstance(rate, bool) or not isinstance(rate, int | np.integer) or rate < 1:
             raise ParameterError(f"sample_rate={rate!r}: a whole number of hertz is needed")
         samples = given.astype(np.float32, copy=False).view()
         if not np.isfinite(samples).all():
-            raise ParameterError(
-                "samples hold NaN or infinity; replace them (numpy.nan_to_num) or cut them out first"
-            )
+            raise ParameterError("samples hold NaN or infinity; replace them (numpy.nan_to_num) or cut them out first")
         samples.flags.writeable = False
         object.__setattr__(self, "samples", samples)
         object.__setattr__(self, "sample_rate", int(rate))

@@ -62,8 +62,7 @@ class StftConfig:
         _require_whole("win_length", self.win_length, 1, "at most n_fft")
         if self.win_length > self.n_fft:
             raise ParameterError(
-                f"win_length={self.win_length} is larger than n_fft={self.n_fft}; "
-                "shorten the window or raise n_fft"
+                f"win_length={self.win_length} is larger than n_fft={self.n_fft}; shorten the window or raise n_fft"
             )
         if isinstance(self.window, list):
             object.__setattr__(self, "window", tuple(self.window))
@@ -140,9 +139,7 @@ class MelConfig:
             raise ParameterError(f"norm={self.norm!r}: allowed are 'slaney' and None")
         upper = self.upper_hz
         if not 0.0 <= self.fmin_hz < upper:
-            raise ParameterError(
-                f"fmin_hz={self.fmin_hz} and fmax_hz={upper}: 0 <= fmin_hz < fmax_hz is needed"
-            )
+            raise ParameterError(f"fmin_hz={self.fmin_hz} and fmax_hz={upper}: 0 <= fmin_hz < fmax_hz is needed")
         if upper > self.sample_rate / 2:
             raise ParameterError(
                 f"fmax_hz={upper} lies above half the sample rate ({self.sample_rate / 2} Hz); lower it"

@@ -1,0 +1,84 @@
+"""``specloom demo``: the first thing that a user runs."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import tyro
+from PIL import Image
+
+from specloom.cli.demo import Demo
+
+
+@pytest.fixture(scope="module")
+def shown_and_folder(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    import io
+    from contextlib import redirect_stdout
+
+    out = tmp_path_factory.mktemp("demo") / "demo"
+    screen = io.StringIO()
+    with redirect_stdout(screen):
+        assert tyro.cli(Demo, args=["-o", str(out)]).run() == 0
+    return screen.getvalue(), out
+
+
+def size(picture: Path) -> tuple[int, int]:
+    with Image.open(picture) as image:
+        return image.size
+
+
+def test_the_table_and_the_page_are_shown(shown_and_folder: tuple[str, Path]) -> None:
+    shown, folder = shown_and_folder
+    assert "speech, recipe tacotron: what each step loses" in shown
+    assert "music, recipe librosa: what each step loses" in shown
+    assert "80 mel bands" in shown
+    assert shown.rstrip().endswith(f"page: {folder / 'index.html'}")
+
+
+def test_the_page_stands_alone_and_is_small(shown_and_folder: tuple[str, Path]) -> None:
+    page = shown_and_folder[1] / "index.html"
+    html = page.read_text(encoding="utf-8")
+    assert len(html) < 8e6
+    assert not re.search(r'(src|href)="(?!data:)', html)
+    players = re.findall(r'<audio id="sound-([\w-]+)"', html)
+    assert {"speech-original", "speech-copy-linear", "speech-copy-mel", "music-copy-mel"} <= set(players)
+    assert html.count('class="scope seek"') == len(players)
+    assert "What spoils it: the sample rate" in html
+    assert "Griffin-Lim does not" in html
+
+
+def test_the_folder_holds_sounds_pictures_and_figures(shown_and_folder: tuple[str, Path]) -> None:
+    folder = shown_and_folder[1]
+    for scene in ("speech", "music", "article"):
+        plain = json.loads((folder / scene / "report.json").read_text(encoding="utf-8"))
+        for name in plain["sounds"].values():
+            samples, _ = soundfile.read(folder / scene / name)
+            assert np.abs(samples).max() > 0.01
+        for stem in ("linear", "mel", "both"):
+            assert size(folder / scene / f"{stem}.png")[0] > 50
+    # One row of pixels per bin and per band, no axes, no margin.
+    assert size(folder / "speech" / "linear.png")[1] == 1025
+    assert size(folder / "speech" / "mel.png")[1] == 80
+
+
+def test_what_came_back_is_the_recording(shown_and_folder: tuple[str, Path]) -> None:
+    for scene in ("speech", "music"):
+        plain = json.loads((shown_and_folder[1] / scene / "report.json").read_text(encoding="utf-8"))
+        rows = {row["key"]: row for row in plain["rows"]}
+        assert rows["copy-linear"]["spectral_convergence_db"] < -15
+        assert rows["copy-linear"]["log_spectral_distance_db"] < 2
+        assert abs(rows["copy-linear"]["level_db"]) < 0.5
+        assert abs(rows["copy-mel"]["level_db"]) < 2
+        assert rows["copy-mel"]["log_spectral_distance_db"] < 4
+        assert abs(rows["copy-mel"]["duration_change_s"]) < 1e-6
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
+    assert tyro.cli(Demo, args=["-o", str(tmp_path / "file" / "demo")]).run() == 1
+    assert str(tmp_path / "file") in capsys.readouterr().err
