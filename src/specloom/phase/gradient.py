@@ -196,7 +196,6 @@ class GradientPhase:
         width = config.n_bins + 2
         self._last: Floats | None = None
         self._logs = np.zeros((self.chunk + 2, width), dtype=np.float32)
-        self._turns = np.zeros((self.chunk + 2, width), dtype=np.float32)
         self._level = np.zeros((self.chunk + 2, width), dtype=np.int16)
         self._heads = np.full(_LEVELS, -1, dtype=np.int32)  # always left empty
         self._following = np.zeros((self.chunk + 2) * width, dtype=np.int32)
@@ -205,19 +204,18 @@ class GradientPhase:
     def turns(self, before: Floats | None, magnitude: Floats, after: Floats | None) -> Floats:
         """Phases ``(n_frames, n_bins)`` in turns of ``magnitude (n_bins, n_frames)``, at most `chunk` frames.
 
-        ``before`` and ``after`` are the magnitudes of the neighbouring frames, ``(n_bins,)``, where there are any. The
-        result is valid until the next call.
+        ``before`` and ``after`` are the magnitudes of the neighbouring frames, ``(n_bins,)``, where there are any.
         """
         n = magnitude.shape[1]
         logs = self._logs[: n + 2]
-        natural_logs(magnitude, logs[1:-1, 1:-1])
+        natural_logs(magnitude, logs, 1, 1)
         for row, line, edge in ((0, before, 1), (n + 1, after, n)):
             if line is None:
                 logs[row] = logs[edge]
             else:
-                natural_logs(line[:, None], logs[row : row + 1, 1:-1])
+                natural_logs(line[:, None], logs, row, 1)
         logs[:, 0], logs[:, -1] = logs[:, 1], logs[:, -2]
-        turns, level = self._turns[: n + 2], self._level[: n + 2]
+        turns, level = np.empty_like(logs), self._level[: n + 2]
         level[...] = 0
         turns[1:-1, 1:-1] = self._random[:n]
         if self._last is not None:

@@ -25,9 +25,10 @@ def require_magnitude(magnitude: npt.ArrayLike, config: StftConfig) -> FloatArra
     """Return a magnitude that can be inverted as a float array, or refuse it with the reason."""
     values = require_finite_floats("magnitude", magnitude)
     require_bins("magnitude", values, config)
-    if values.min() < 0:
+    least = values.min()
+    if least < 0:
         raise ParameterError(
-            f"magnitude holds negative values (least {values.min():.3g}): undo the logarithm or the normalisation "
+            f"magnitude holds negative values (least {least:.3g}): undo the logarithm or the normalisation "
             "first; if it is a complex spectrum, use istft"
         )
     require_invertible(config)

@@ -41,7 +41,14 @@ class _Effort:
     """Frames that a block yields."""
 
 
-EFFORTS = {"fast": _Effort(8, 512), "balanced": _Effort(32, 512), "best": _Effort(400, 2048)}
+def _effort(quality: str, config: StftConfig) -> _Effort:
+    if quality not in get_args(Quality):
+        raise ParameterError(f"quality={quality!r}: allowed are {', '.join(get_args(Quality))}")
+    if quality == "best":
+        # The more the frames overlap the longer it takes until they agree.
+        return _Effort(min(1200, round(50 * (config.n_fft / config.hop_length) ** 1.5)), 2048)
+    return _Effort(8 if quality == "fast" else 32, 512)
+
 
 # Nenov et al. 2024: over-projection gamma, and the two steps alpha and beta.
 GAMMA, ALPHA, BETA = 1.3, 0.85, 0.56
@@ -66,7 +73,8 @@ def reconstruct(
         Non-negative magnitudes (not power, not decibels).
     config : StftConfig
     quality : {"fast", "balanced", "best"}
-        8, 32 or 400 iterations after the phase gradient.
+        8, 32 or some hundreds of iterations (50 times the 1.5th power of ``n_fft / hop_length``) after the phase
+        gradient.
     length : int, optional
         Samples to return; tell it whenever it is known: a wrong length costs up to 1 dB at the last frame.
     threads : int
@@ -90,7 +98,7 @@ def reconstruct(
     n_frames = magnitude.shape[-1]
     wanted = config.n_samples(n_frames) if length is None else length
     channels = [
-        np.concatenate([*_sound(iter([channel]), config, _effort(quality), wanted, threads)])
+        np.concatenate([*_sound(iter([channel]), config, _effort(quality, config), wanted, threads)])
         for channel in magnitude.reshape(-1, *magnitude.shape[-2:])
     ]
     return np.stack(channels).reshape(*magnitude.shape[:-2], wanted)
@@ -109,13 +117,7 @@ def reconstruct_blocks(
     Law: the concatenated samples equal `reconstruct` of the concatenated blocks, bit for bit.
     """
     checked = (require_magnitude(block, config) for block in blocks)
-    return _sound(checked, config, _effort(quality), length, threads)
-
-
-def _effort(quality: str) -> _Effort:
-    if quality not in EFFORTS:
-        raise ParameterError(f"quality={quality!r}: allowed are {', '.join(get_args(Quality))}")
-    return EFFORTS[quality]
+    return _sound(checked, config, _effort(quality, config), length, threads)
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,7 @@ def _sound(
     pieces: Iterator[npt.NDArray[Any]], config: StftConfig, effort: _Effort, length: int | None, threads: int
 ) -> Iterator[FloatArray]:
     """Samples, block by block."""
-    blocks = _blocks(_with_phases(pieces, config), config, effort.block)
+    blocks = _blocks(pieces, config, effort.block)
     solved = _in_order(blocks, lambda block: _solve(block, config, effort.n_iter, length), threads)
     yield from _joined(solved, _margin(config) // 2 * config.hop_length)
 
@@ -178,71 +180,77 @@ def _joined(solved: Iterator[FloatArray], fade: int) -> Iterator[FloatArray]:
 # --- frames to blocks -------------------------------------------------------------------------------------------
 
 
-def _chunks(pieces: Iterator[npt.NDArray[Any]], size: int) -> Iterator[npt.NDArray[Any]]:
-    """The same frames in pieces of ``size``, the last one shorter."""
-    held: list[npt.NDArray[Any]] = []
-    missing = size
-    for piece in pieces:
-        start = 0
-        while start < piece.shape[1]:
-            held.append(piece[:, start : start + missing])
-            start += held[-1].shape[1]
-            missing -= held[-1].shape[1]
-            if missing == 0:
-                yield held[0] if len(held) == 1 else np.concatenate(held, axis=1)
-                held, missing = [], size
-    if held:
-        yield np.concatenate(held, axis=1)
+class _Frames:
+    """Frames that have come and are still needed, in the arrays in which they came; counted from the sound's first."""
+
+    def __init__(self) -> None:
+        self._held: deque[npt.NDArray[Any]] = deque()
+        self.begin = 0
+        self.end = 0
+
+    def add(self, piece: npt.NDArray[Any]) -> None:
+        """Take more frames, ``(n_bins, n)``."""
+        self._held.append(piece)
+        self.end += piece.shape[1]
+
+    def forget(self, frame: int) -> None:
+        """Let go of arrays that lie before ``frame``."""
+        while self._held and self.begin + self._held[0].shape[1] <= frame:
+            self.begin += self._held.popleft().shape[1]
+
+    def slice(self, begin: int, end: int) -> npt.NDArray[Any]:
+        """Frames ``begin … end``; a view where one array holds them all."""
+        parts, place = [], self.begin
+        for piece in self._held:
+            part = piece[:, max(0, begin - place) : max(0, end - place)]
+            place += piece.shape[1]
+            if part.shape[1]:
+                parts.append(part)
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
 
-def _with_phases(pieces: Iterator[npt.NDArray[Any]], config: StftConfig) -> Iterator[tuple[npt.NDArray[Any], Floats]]:
-    """Chunks of frames with their phases ``(n_frames, n_bins)``, integrated from chunk to chunk."""
+def _blocks(pieces: Iterator[npt.NDArray[Any]], config: StftConfig, size: int) -> Iterator[_Block]:
+    """Blocks of ``size`` frames with margins, as soon as their frames (and one more, to look at) have come."""
     from specloom.phase.gradient import GradientPhase
 
+    margin, begin, phased = _margin(config), 0, 0
+    frames, turns = _Frames(), _Frames()
     source: GradientPhase | None = None
-    before: Floats | None = None
-    waiting: npt.NDArray[Any] | None = None
-    for chunk in _chunks(pieces, GradientPhase.chunk):
-        single = chunk.astype(np.float32, copy=False)
-        if waiting is not None and source is not None:
-            now = waiting.astype(np.float32, copy=False)
-            yield waiting, source.turns(before, now, single[:, 0]).copy()
-            before = now[:, -1]
-        else:
-            source = GradientPhase(config, _centre(chunk.dtype, config))
-        waiting = chunk
-    if waiting is not None and source is not None:
-        yield waiting, source.turns(before, waiting.astype(np.float32, copy=False), None).copy()
+
+    def single(first: int, last: int) -> Floats:
+        return frames.slice(first, last).astype(np.float32, copy=False)
+
+    def find_phases(last: int) -> None:
+        nonlocal phased, source
+        if source is None:
+            source = GradientPhase(config, _centre(frames.slice(0, 1).dtype, config))
+        before = single(phased - 1, phased)[:, 0] if phased else None
+        after = single(last, last + 1)[:, 0] if last < frames.end else None
+        turns.add(source.turns(before, single(phased, last), after).T)
+        phased = last
+
+    def block(end: int, last: int) -> _Block:
+        first = max(0, begin - margin)
+        return _Block(first, begin, end, end == last, frames.slice(first, last), turns.slice(first, last).T)
+
+    for piece in pieces:
+        frames.add(piece)
+        while frames.end > phased + GradientPhase.chunk:
+            find_phases(phased + GradientPhase.chunk)
+            while phased > begin + size + margin:
+                yield block(begin + size, begin + size + margin)
+                begin += size
+                frames.forget(min(begin - margin, phased - 1))
+                turns.forget(begin - margin)
+    if frames.end:
+        find_phases(frames.end)
+        yield block(frames.end, frames.end)
 
 
 def _centre(dtype: np.dtype[Any], config: StftConfig) -> float:
     """Samples from where a frame's phases are counted to its window's centre; the lanes drop the leading zeros."""
     zeros = 0 if lanes_serve(dtype, config) else (config.n_fft - config.win_length) // 2
     return zeros + config.win_length / 2
-
-
-def _blocks(phased: Iterator[tuple[npt.NDArray[Any], Floats]], config: StftConfig, size: int) -> Iterator[_Block]:
-    """Blocks of ``size`` frames with margins, as soon as their frames have come."""
-    margin = _margin(config)
-    held: deque[tuple[npt.NDArray[Any], Floats]] = deque()
-    base = begin = total = 0
-
-    def block(end: int, last: int) -> _Block:
-        first = max(0, begin - margin)
-        magnitude = np.concatenate([chunk for chunk, _ in held], axis=1)[:, first - base : last - base]
-        turns = np.concatenate([part for _, part in held])[first - base : last - base]
-        return _Block(first, begin, end, end == last, magnitude, turns)
-
-    for chunk, turns in phased:
-        held.append((chunk, turns))
-        total += chunk.shape[1]
-        while total > begin + size + margin:
-            yield block(begin + size, begin + size + margin)
-            begin += size
-            while base + held[0][0].shape[1] <= begin - margin:
-                base += held.popleft()[0].shape[1]
-    if total > begin:
-        yield block(total, total)
 
 
 # --- one block --------------------------------------------------------------------------------------------------

@@ -230,15 +230,15 @@ class Plan:
         )  # fmt: skip
 
 
-def natural_logs(magnitude: Floats, logs: Floats) -> None:
-    """Write ln(``magnitude (n_bins, n_frames)``) into ``logs (n_frames, n_bins)``, a view with unit stride in bins.
+def natural_logs(magnitude: Floats, logs: Floats, row: int, column: int) -> None:
+    """Write ln(``magnitude (n_bins, n_frames)``), transposed, into ``logs`` from ``row`` and ``column`` on.
 
     Magnitudes count as at least 1e-30; the error is below 1e-4.
     """
     n_bins, n_frames = magnitude.shape
     if n_bins < LANES or n_frames < LANES:
-        logs[...] = np.log(np.maximum(magnitude.T, np.float32(frames.LEAST_MAGNITUDE)))
+        least = np.float32(frames.LEAST_MAGNITUDE)
+        logs[row : row + n_frames, column : column + n_bins] = np.log(np.maximum(magnitude.T, least))
         return
-    whole = np.empty((n_frames, n_bins), dtype=np.float32)
-    frames.log_frames(np.ascontiguousarray(magnitude), whole.reshape(-1), 0, n_bins)
-    logs[...] = whole
+    pitch = logs.shape[1]
+    frames.log_frames(np.ascontiguousarray(magnitude), logs.reshape(-1), row * pitch + column, pitch)

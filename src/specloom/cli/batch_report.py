@@ -1,0 +1,80 @@
+"""What a batch shows while it runs: bars on a terminal, a plain line per file elsewhere, and the sum at the end."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
+
+from specloom.cli.main import DONE, SOME_FAILED, say_error
+from specloom.tasks.batch import Batch, FileResult, Job, JobProgress
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+
+def run_and_report(batch: Batch) -> int:
+    """Run a batch, show how it goes, and return the exit code."""
+    counts: Counter[str] = Counter()
+    with _bars() as bars:
+        progress = _no_progress if bars is None else _moving(bars, counts, len(batch))
+        for result in batch.run(progress):
+            counts[result.status] += 1
+            _tell(result, bars)
+            if bars is not None:
+                _move_whole(bars, counts, len(batch))
+    print(", ".join(f"{counts[status]} {status}" for status in ("done", "skipped", "failed") if counts[status]))
+    return SOME_FAILED if counts["failed"] else DONE
+
+
+def _bars() -> AbstractContextManager[Progress | None]:
+    if not sys.stdout.isatty():
+        return nullcontext()
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    # stderr is left alone: it may go to a file while the bars are on the terminal.
+    return Progress(*columns, transient=True, redirect_stderr=False)
+
+
+def _no_progress(job: Job, share: float) -> None:
+    """Nothing to move."""
+
+
+def _moving(bars: Progress, counts: Counter[str], n_jobs: int) -> JobProgress:
+    """Add the bars: of all files (the first), and of the file in hand."""
+    bars.add_task("", total=n_jobs, visible=n_jobs > 1)
+    _move_whole(bars, counts, n_jobs)
+    current = bars.add_task("", total=1.0, visible=False)
+
+    def move(job: Job, share: float) -> None:
+        bars.update(current, description=job.source.name, completed=share, visible=True)
+
+    return move
+
+
+def _move_whole(bars: Progress, counts: Counter[str], n_jobs: int) -> None:
+    bars.update(bars.task_ids[0], completed=counts.total(), description=f"{counts.total()} of {n_jobs} files")
+
+
+def _tell(result: FileResult, bars: Progress | None) -> None:
+    if result.status == "failed":
+        named = str(result.source) in result.message or str(result.target) in result.message
+        sentence = result.message if named else f"{result.source}: {result.message}"
+        if bars is None or not sys.stderr.isatty():
+            say_error(sentence)
+        else:
+            _print_above(bars, f"specloom: {sentence}", "red")
+        return
+    line = f"{result.status}: {result.source} -> {result.target}, {result.message}"
+    if bars is None:
+        print(line, flush=True)
+    else:
+        _print_above(bars, line, "")
+
+
+def _print_above(bars: Progress, line: str, style: str) -> None:
+    from rich.text import Text
+
+    bars.console.print(Text(line, style=style), soft_wrap=True)
