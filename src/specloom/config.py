@@ -64,8 +64,9 @@ class StftConfig:
             raise ParameterError(
                 f"win_length={self.win_length} is larger than n_fft={self.n_fft}; shorten the window or raise n_fft"
             )
-        if isinstance(self.window, list):
-            object.__setattr__(self, "window", tuple(self.window))
+        window: object = self.window  # a list, when the settings come from JSON
+        if isinstance(window, list):
+            object.__setattr__(self, "window", tuple(window))
         if not isinstance(self.window, str | tuple):
             raise ParameterError(
                 f"window={self.window!r}: a name such as 'hann' or a tuple such as ('kaiser', 8.0) is needed"

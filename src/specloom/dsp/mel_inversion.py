@@ -71,7 +71,7 @@ def mel_to_magnitude(
     if isinstance(n_iter, bool) or not isinstance(n_iter, int) or n_iter < 0:
         raise ParameterError(f"n_iter={n_iter!r}: a whole number of at least 0 is needed")
     if method != "richardson-lucy":
-        return np.maximum(np.matmul(_spreading_matrix(config, method).astype(values.dtype), values), 0)
+        return np.asarray(np.maximum(_spreading_matrix(config, method).astype(values.dtype) @ values, 0))
     work = _lanes if values.dtype == np.float32 and lanes_enabled() else reference_richardson_lucy
     flat = values.reshape(-1, *values.shape[-2:])
     return np.stack([work(channel, config, n_iter) for channel in flat]).reshape(
@@ -84,7 +84,7 @@ def _spreading_matrix(config: MelConfig, method: str) -> npt.NDArray[np.float64]
     """``(n_bins, n_mels)``."""
     filters = mel_filterbank(config).astype(np.float64)
     if method == "pseudo-inverse":
-        return np.linalg.pinv(filters)
+        return np.asarray(np.linalg.pinv(filters), dtype=np.float64)
     sums = (filters @ filters.T).sum(axis=0)
     return filters.T / np.where(np.abs(sums) > 1e-8, sums, 1.0)
 
@@ -123,7 +123,8 @@ def _bands(config: MelConfig) -> _Bands:
 
 
 def _lanes(mel: npt.NDArray[np.float32], config: MelConfig, n_iter: int) -> npt.NDArray[np.float32]:
-    from specloom.dsp.lanes.bands import LANES, richardson_lucy
+    from specloom.dsp.lanes.bands import richardson_lucy
+    from specloom.dsp.lanes.vector import LANES
 
     n_bins, n_frames = config.n_fft // 2 + 1, mel.shape[1]
     loudest = float(mel.max())
@@ -153,4 +154,4 @@ def reference_richardson_lucy(mel: npt.NDArray[Any], config: MelConfig, n_iter: 
     x = np.divide(weights @ target, total, where=total > 0, out=np.zeros((filters.shape[1], mel.shape[1]), mel.dtype))
     for _ in range(n_iter):
         x = x * (weights @ (target / (filters @ x + mel.dtype.type(1e-30))))
-    return x * loudest
+    return np.asarray(x * loudest)

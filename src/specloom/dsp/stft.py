@@ -122,7 +122,7 @@ def _each_channel(array: npt.NDArray[Any], work: Any, n_inner: int = 1) -> npt.N
     """Apply ``work`` over all leading axes and stack the results."""
     leading = array.shape[:-n_inner]
     if not leading:
-        return work(array)
+        return np.asarray(work(array))
     flat = array.reshape(-1, *array.shape[-n_inner:])
     results = np.stack([work(channel) for channel in flat])
     return results.reshape(*leading, *results.shape[1:])

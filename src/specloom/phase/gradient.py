@@ -91,7 +91,7 @@ _FLOOR = -8.0  # nepers below the loudest bin around: 69 dB
 
 
 @nb.njit(nogil=True)
-def _set_levels(logs, floor, level):  # type: ignore[no-untyped-def]
+def _set_levels(logs, floor, level):
     """Levels of the inner rows and columns of a chunk (rows and columns 0 and last are a margin)."""
     n_rows, n_columns = logs.shape
     per_neper = np.float32(_LEVELS_PER_NEPER)
@@ -102,7 +102,7 @@ def _set_levels(logs, floor, level):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(nogil=True)
-def _flood(logs, level, turns, heads, following, top, width, per_hop, advance, per_bin, centre):  # type: ignore[no-untyped-def]
+def _flood(logs, level, turns, heads, following, top, width, per_hop, advance, per_bin, centre):
     """Serve the bins in the buckets, loudest first, until none is left. All arrays are flat, rows of ``width``."""
     half_hop, half_bin = np.float32(0.5) * per_hop, np.float32(0.5) * per_bin
     while top > 0:
@@ -142,11 +142,13 @@ def _flood(logs, level, turns, heads, following, top, width, per_hop, advance, p
 
 
 @kernel
-def integrate_chunk(logs, floor, per_hop, advance, per_bin, centre, known, turns, level, heads, following):  # type: ignore[no-untyped-def]
+def integrate_chunk(logs, floor, per_hop, advance, per_bin, centre, known, turns, level, heads, following):
     """Phases of a chunk, in turns.
 
     Row 0 of ``logs`` is the frame before the chunk, the last row the frame after it; columns 0 and last repeat their
-    neighbours. Bins below ``floor`` keep what ``turns`` holds. ``known`` says that row 0 of ``turns`` holds phases; they are where the chunk continues from.
+    neighbours. Bins below ``floor`` keep what ``turns``
+    holds. ``known`` says that row 0 of ``turns`` holds phases; they are where the chunk continues from. ``heads`` holds
+    -1 everywhere, and does so again afterwards.
     """
     n_rows, width = logs.shape
     _set_levels(logs, floor, level)
@@ -229,7 +231,7 @@ class GradientPhase:
 
 
 @nb.njit(nogil=True)
-def _time_slope(logs, per_hop, advance, out):  # type: ignore[no-untyped-def]
+def _time_slope(logs, per_hop, advance, out):
     """Turns per hop at each bin of one frame."""
     n = logs.size
     for k in range(1, n - 1):
@@ -241,7 +243,7 @@ def _time_slope(logs, per_hop, advance, out):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(nogil=True)
-def _sweep(known, logs, from_past, across, strength, turns):  # type: ignore[no-untyped-def]
+def _sweep(known, logs, from_past, across, strength, turns):
     """Phases of one frame from its past (strength ``known``, phase ``from_past``) and its neighbours.
 
     ``across[k]`` is the turn from bin k to bin k + 1.
@@ -275,7 +277,7 @@ def _sweep(known, logs, from_past, across, strength, turns):  # type: ignore[no-
 
 
 @kernel
-def next_frame(per_hop, advance, per_bin, centre, fresh, past_logs, past_slope, past_turns, logs, slope, turns):  # type: ignore[no-untyped-def]
+def next_frame(per_hop, advance, per_bin, centre, fresh, past_logs, past_slope, past_turns, logs, slope, turns):
     """Phases ``turns (n_bins,)`` of the frame ``logs`` from the frame before it; ``slope`` is left for the next call.
 
     Nothing later is known, so the slope over time is that from the past frame. ``fresh`` says that there is none.

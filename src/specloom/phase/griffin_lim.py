@@ -135,7 +135,7 @@ def _lanes_griffin_lim(
 
 
 def reference_griffin_lim(
-    magnitude: FloatArray,
+    magnitude: npt.NDArray[Any],
     phase: npt.NDArray[Any],
     config: StftConfig,
     n_iter: int,

@@ -260,20 +260,18 @@ def _solve(block: _Block, config: StftConfig, n_iter: int, length: int | None) -
     """The block's samples, with half its margins on both sides."""
     hop, fade = config.hop_length, _margin(config) // 2 * config.hop_length
     origin = block.first * hop
+    start, end = block.begin * hop - fade, block.end * hop + fade
+    # Samples outside the sound are known to be zero; those beyond an inner block's margin are not known at all.
+    known_begin, known_end = -config.n_fft, 2**40
+    if block.begin == 0:
+        start = known_begin = 0
     if block.is_last:
-        end = config.n_samples(block.end) if length is None else length
-    else:
-        end = block.end * hop + fade
-    start = block.begin * hop - fade if block.begin else 0
-    if end <= start:
-        return np.zeros(max(0, end - start), dtype=block.magnitude.dtype)
-    # Samples outside the sound are known to be zero; samples beyond an inner block's margin are not known at all.
-    known = (0 if block.first == 0 else -config.n_fft, end - origin if block.is_last else 2**40)
-    loudest = float(block.magnitude.max())
-    if loudest == 0.0:
+        end = max(start, config.n_samples(block.end) if length is None else length)
+        known_end = end - origin
+    if end == start or block.magnitude.max() == 0:
         return np.zeros(end - start, dtype=block.magnitude.dtype)
     solve = _solve_lanes if lanes_serve(block.magnitude.dtype, config) else _solve_reference
-    samples = solve(block.magnitude, block.turns, config, n_iter, known)
+    samples = solve(block.magnitude, block.turns, config, n_iter, (known_begin, known_end))
     return fit_length(samples[start - origin :], end - start)
 
 

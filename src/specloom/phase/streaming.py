@@ -180,7 +180,7 @@ class _LanesEngine(_Engine):
 
 
 @kernel
-def _advance_lanes(  # type: ignore[no-untyped-def]
+def _advance_lanes(
     magnitude, n_present, n_active, ready, factors, past, old_sums, new_factors, plain, half, newest, turned,
     spectra, n_groups, out, transform,
 ):  # fmt: skip
@@ -226,7 +226,7 @@ def _advance_lanes(  # type: ignore[no-untyped-def]
 
 
 @nb.njit(nogil=True)
-def _shift_lanes(packed, n_active, n_rows):  # type: ignore[no-untyped-def]
+def _shift_lanes(packed, n_active, n_rows):
     """Every frame moves one place back."""
     for j in range(n_active - 1):
         to_group, to_lane = j // LANES, j % LANES

@@ -20,11 +20,11 @@ _NOTHING = 1e-30
 
 
 @intrinsic
-def sweep_band(typing_context, x, shares, begin, end, band, ratios, sums):  # type: ignore[no-untyped-def]
+def sweep_band(typing_context, x, shares, begin, end, band, ratios, sums):
     """One band of bins: apply the ratios of its two filters (rows ``band`` and ``band + 1``), add to their sums."""
     signature = types.void(x, shares, types.int64, types.int64, types.int64, ratios, sums)
 
-    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+    def generate(context, builder, signature, args):
         kinds = signature.args
         bins, share = Memory(context, builder, kinds[0], args[0]), Memory(context, builder, kinds[1], args[1])
         ratio, total = Memory(context, builder, kinds[5], args[5]), Memory(context, builder, kinds[6], args[6])
@@ -51,11 +51,11 @@ def sweep_band(typing_context, x, shares, begin, end, band, ratios, sums):  # ty
 
 
 @intrinsic
-def renew_ratio(typing_context, row, target, sums, ratios):  # type: ignore[no-untyped-def]
+def renew_ratio(typing_context, row, target, sums, ratios):
     """``ratio = target / sum``, and the sum is left at zero."""
     signature = types.void(types.int64, target, sums, ratios)
 
-    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+    def generate(context, builder, signature, args):
         wanted, total, ratio = (Memory(context, builder, signature.args[i], args[i]) for i in (1, 2, 3))
         below = total.row(args[0]) + _NOTHING
         quotient = builder.fdiv(wanted.row(args[0]).value, below.value, flags=("fast",))
@@ -67,11 +67,11 @@ def renew_ratio(typing_context, row, target, sums, ratios):  # type: ignore[no-u
 
 
 @intrinsic
-def put_scaled(typing_context, source, row, scales, target, place):  # type: ignore[no-untyped-def]
+def put_scaled(typing_context, source, row, scales, target, place):
     """``target[place …] = source[row] * scales[row]``."""
     signature = types.void(source, types.int64, scales, target, types.int64)
 
-    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+    def generate(context, builder, signature, args):
         values, factors, result = (Memory(context, builder, signature.args[i], args[i]) for i in (0, 2, 3))
         result.put(args[4], values.row(args[1]) * factors.spread(args[1]))
         return context.get_dummy_value()
@@ -80,11 +80,11 @@ def put_scaled(typing_context, source, row, scales, target, place):  # type: ign
 
 
 @intrinsic
-def take(typing_context, source, place, target, row):  # type: ignore[no-untyped-def]
+def take(typing_context, source, place, target, row):
     """``target[row] = source[place …]``."""
     signature = types.void(source, types.int64, target, types.int64)
 
-    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+    def generate(context, builder, signature, args):
         values, rows = (Memory(context, builder, signature.args[i], args[i]) for i in (0, 2))
         rows.put_row(args[3], values.at(args[1]))
         return context.get_dummy_value()
@@ -93,7 +93,7 @@ def take(typing_context, source, place, target, row):  # type: ignore[no-untyped
 
 
 @kernel
-def richardson_lucy(mel, n_frames, starts, shares, scales, n_iter, out, x, target, ratios, sums):  # type: ignore[no-untyped-def]
+def richardson_lucy(mel, n_frames, starts, shares, scales, n_iter, out, x, target, ratios, sums):
     """``mel`` and ``out`` are flat ``(n_mels, n_frames)`` and ``(n_bins, n_frames)``; ``n_frames`` at least LANES.
 
     Band ``b`` holds the bins ``starts[b] … starts[b + 1]``, between the centres of filters ``b - 1`` and ``b``. Bins

@@ -20,7 +20,7 @@ def _digest() -> str:
     return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
 
 
-class _SourceAwareCache(FunctionCache):  # type: ignore[misc]
+class _SourceAwareCache(FunctionCache):
     """numba's cache looks at the file of the function only, not at the functions that it calls from elsewhere."""
 
     def _index_key(self, sig: Any, codegen: Any) -> tuple[Any, ...]:
@@ -29,6 +29,6 @@ class _SourceAwareCache(FunctionCache):  # type: ignore[misc]
 
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile a function that Python calls: cached, without the interpreter's lock."""
-    dispatcher = nb.njit(cache=True, nogil=True)(function)
+    dispatcher: Any = nb.njit(cache=True, nogil=True)(function)
     dispatcher._cache = _SourceAwareCache(function)
     return dispatcher

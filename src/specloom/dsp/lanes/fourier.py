@@ -83,7 +83,8 @@ def tables(n_fft: int) -> Tables:
     m = n_fft // 2
     eighth = m // FIRST
     radices = sub_radices(eighth)
-    subs, starts, n = [], [], eighth
+    subs: list[npt.NDArray[np.float32]] = []
+    starts, n = [], eighth
     for radix in radices:
         starts.append(sum(len(factors) for factors in subs) // 2)
         subs.append(_twiddles(n, radix))
@@ -118,7 +119,7 @@ def _quad_order(place: npt.NDArray[np.int64], m: int) -> npt.NDArray[np.int64]:
     k = k[(k % FIRST < FIRST // 2) | (k % FIRST == FIRST // 2)]
     inside = (k % FIRST == 0) | (k % FIRST == FIRST // 2)  # both partners in one eighth: keep the first of them
     k = k[~inside | (k < m // LAST - k)]
-    return k[np.lexsort((place[k], k % FIRST))]
+    return np.asarray(k[np.lexsort((place[k], k % FIRST))])
 
 
 def _own_bins(m: int) -> npt.NDArray[np.int64]:
@@ -191,10 +192,10 @@ def _step(radix: int, inverse: bool) -> Any:
     """An in-place butterfly on the points ``first, first + stride, …`` of an array."""
 
     @intrinsic
-    def step(typing_context, points, first, stride, twiddles, start):  # type: ignore[no-untyped-def]
+    def step(typing_context, points, first, stride, twiddles, start):
         signature = types.void(points, types.int64, types.int64, twiddles, types.int64)
 
-        def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        def generate(context, builder, signature, args):
             memory = Memory(context, builder, signature.args[0], args[0])
             table = Memory(context, builder, signature.args[3], args[3])
             places = [args[1]]
@@ -230,10 +231,10 @@ def _split(n_filled: int) -> Any:
     """The first step, from a small buffer: only the first ``n_filled`` of the eight inputs are not zero."""
 
     @intrinsic
-    def split(typing_context, buffer, row, points, first, stride, twiddles, start):  # type: ignore[no-untyped-def]
+    def split(typing_context, buffer, row, points, first, stride, twiddles, start):
         signature = types.void(buffer, types.int64, points, types.int64, types.int64, twiddles, types.int64)
 
-        def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        def generate(context, builder, signature, args):
             source = Memory(context, builder, signature.args[0], args[0])
             target = Memory(context, builder, signature.args[2], args[2])
             table = Memory(context, builder, signature.args[5], args[5])
@@ -258,10 +259,10 @@ def _join(n_wanted: int) -> Any:
     """The last step, into a small buffer: only the first ``n_wanted`` of the eight outputs are kept."""
 
     @intrinsic
-    def join(typing_context, points, first, stride, twiddles, start, buffer, row):  # type: ignore[no-untyped-def]
+    def join(typing_context, points, first, stride, twiddles, start, buffer, row):
         signature = types.void(points, types.int64, types.int64, twiddles, types.int64, buffer, types.int64)
 
-        def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        def generate(context, builder, signature, args):
             source = Memory(context, builder, signature.args[0], args[0])
             table = Memory(context, builder, signature.args[3], args[3])
             target = Memory(context, builder, signature.args[5], args[5])
@@ -287,7 +288,7 @@ join4, join8 = _join(4), _join(8)
 
 
 @nb.njit(nogil=True, forceinline=True)
-def forward(points, base, size, radices, starts, twiddles):  # type: ignore[no-untyped-def]
+def forward(points, base, size, radices, starts, twiddles):
     """Transform the ``size`` points from ``base`` on, all but the `LAST` step."""
     n = size
     for level in range(len(radices)):
@@ -304,7 +305,7 @@ def forward(points, base, size, radices, starts, twiddles):  # type: ignore[no-u
 
 
 @nb.njit(nogil=True, forceinline=True)
-def backward(points, base, size, radices, starts, twiddles):  # type: ignore[no-untyped-def]
+def backward(points, base, size, radices, starts, twiddles):
     """Undo `forward`, but for the factor ``size / LAST``."""
     n = LAST
     for level in range(len(radices) - 1, -1, -1):

@@ -57,11 +57,11 @@ LEAST_MAGNITUDE = 1e-30  # what logarithms are taken of at least
 
 
 @intrinsic
-def gather(typing_context, signal, start, hop, window, place, buffer, row):  # type: ignore[no-untyped-def]
+def gather(typing_context, signal, start, hop, window, place, buffer, row):
     """Rows ``row …`` of the buffer = LANES samples of LANES frames, weighed by the window."""
     signature = types.void(signal, types.int64, types.int64, window, types.int64, buffer, types.int64)
 
-    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+    def generate(context, builder, signature, args):
         source = Memory(context, builder, signature.args[0], args[0])
         weight = Memory(context, builder, signature.args[3], args[3]).at(args[4])
         target = Memory(context, builder, signature.args[5], args[5])
@@ -77,11 +77,11 @@ def gather(typing_context, signal, start, hop, window, place, buffer, row):  # t
 
 
 @intrinsic
-def scatter(typing_context, buffer, row, signal, start, hop, window, place):  # type: ignore[no-untyped-def]
+def scatter(typing_context, buffer, row, signal, start, hop, window, place):
     """Add what `gather` would have read back onto the signal, weighed by the window."""
     signature = types.void(buffer, types.int64, signal, types.int64, types.int64, window, types.int64)
 
-    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+    def generate(context, builder, signature, args):
         source = Memory(context, builder, signature.args[0], args[0])
         target = Memory(context, builder, signature.args[2], args[2])
         weight = Memory(context, builder, signature.args[5], args[5]).at(args[6])
@@ -190,21 +190,21 @@ class Operand:
         return builder.add(builder.mul(number, self.stride), self.start)
 
 
-def _emit(values, first, second, rows, base):  # type: ignore[no-untyped-def]
+def _emit(values, first, second, rows, base):
     for value, row in zip(values, rows):
         put_bin(first.memory, first.place(row, base), value * 0.5)
     return values
 
 
-def _absorb(values, first, second, rows, base):  # type: ignore[no-untyped-def]
+def _absorb(values, first, second, rows, base):
     return [take_bin(first.memory, first.place(row, base)) for row in rows]
 
 
-def _start(values, first, second, rows, base):  # type: ignore[no-untyped-def]
+def _start(values, first, second, rows, base):
     return [cosine_and_sine(second.packed(row, base)) * (first.packed(row, base) * 2.0) for row in rows]
 
 
-def _project(values, first, second, rows, base):  # type: ignore[no-untyped-def]
+def _project(values, first, second, rows, base):
     return set_magnitudes(values, [first.packed(row, base) for row in rows])
 
 
@@ -233,13 +233,11 @@ def _quad_step(reads: bool, writes: bool, treat: Any, own: bool) -> Any:
     """
 
     @intrinsic
-    def quads(  # type: ignore[no-untyped-def]
-        typing_context, points, here, there, twiddles, base, first, second, start, stride, bins
-    ):
+    def quads(typing_context, points, here, there, twiddles, base, first, second, start, stride, bins):
         ints = types.int64
         signature = types.void(points, ints, ints, twiddles, ints, first, second, ints, ints, bins)
 
-        def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        def generate(context, builder, signature, args):
             kinds = signature.args
             memory = Memory(context, builder, kinds[0], args[0])
             table = Memory(context, builder, kinds[3], args[3])
@@ -247,8 +245,8 @@ def _quad_step(reads: bool, writes: bool, treat: Any, own: bool) -> Any:
             operands = [Operand(Memory(context, builder, kinds[i], args[i]), args[7], args[8], rows) for i in (5, 6)]
             base, partners = args[4], _OWN_PARTNERS if own else _PARTNERS
             turns = [table.spread_complex(plus(builder, base, 2 * i)) for i in range(len(partners))]
-            points = [[None] * LAST, [None] * LAST]
-            values = []
+            points: list[list[Any]] = [[None] * LAST, [None] * LAST]
+            values: list[Complex] = []
             if reads:
                 points = [
                     dft([memory.point(plus(builder, start, d)) for d in range(LAST)], False) for start in args[1:3]
@@ -285,7 +283,7 @@ project_quads, project_own = (_quad_step(True, True, _project, own) for own in (
 
 
 @nb.njit(nogil=True, forceinline=True)
-def read_frames(signal, start, hop, gap, window, n_window, points, buffer, twiddles):  # type: ignore[no-untyped-def]
+def read_frames(signal, start, hop, gap, window, n_window, points, buffer, twiddles):
     """Window LANES frames, turn them into lanes and take the first step of the transform."""
     eighth = points.size // (16 * LANES) - GAP
     half = LANES // 2
@@ -306,7 +304,7 @@ def read_frames(signal, start, hop, gap, window, n_window, points, buffer, twidd
 
 
 @nb.njit(nogil=True, forceinline=True)
-def write_frames(points, twiddles, buffer, signal, start, hop, gap, window, n_window):  # type: ignore[no-untyped-def]
+def write_frames(points, twiddles, buffer, signal, start, hop, gap, window, n_window):
     """Take the last step back, turn lanes into frames and add them onto the signal."""
     eighth = points.size // (16 * LANES) - GAP
     half = LANES // 2
@@ -325,7 +323,7 @@ def write_frames(points, twiddles, buffer, signal, start, hop, gap, window, n_wi
 
 
 @nb.njit(nogil=True, forceinline=True)
-def treat_pairs(mode, points, begin, end, here, there, turns, first, second, start, stride, bins):  # type: ignore[no-untyped-def]
+def treat_pairs(mode, points, begin, end, here, there, turns, first, second, start, stride, bins):
     """Do the mode's one thing to the pairs of quads ``begin … end``.
 
     EMIT, ABSORB: ``first`` is a spectrum of complex numbers, ``stride`` floats from bin to bin, of which the group
@@ -345,7 +343,7 @@ def treat_pairs(mode, points, begin, end, here, there, turns, first, second, sta
 
 
 @nb.njit(nogil=True, forceinline=True)
-def treat_own(mode, points, half, turns, first, second, start, stride, bins):  # type: ignore[no-untyped-def]
+def treat_own(mode, points, half, turns, first, second, start, stride, bins):
     """Do the mode's one thing to the two quads that are their own partners."""
     if mode == PROJECT:
         project_own(points, 0, half, turns, 0, first, second, start, stride, bins)
@@ -358,14 +356,14 @@ def treat_own(mode, points, half, turns, first, second, start, stride, bins):  #
 
 
 @intrinsic
-def settle_lanes(  # type: ignore[no-untyped-def]
+def settle_lanes(
     typing_context, place, gamma, alpha, push, sums, from_place, envelope, envelope_place, looked_at, settled
 ):
     """The linear part of an iteration on LANES samples; the sums are left at zero."""
     f32, i64 = types.float32, types.int64
     signature = types.void(i64, f32, f32, f32, sums, i64, envelope, i64, looked_at, settled)
 
-    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+    def generate(context, builder, signature, args):
         gamma, alpha, push = (spread(builder, number) for number in args[1:4])
         sums, envelope, looked_at, settled = (
             Memory(context, builder, signature.args[i], args[i]) for i in (4, 6, 8, 9)
@@ -383,11 +381,11 @@ def settle_lanes(  # type: ignore[no-untyped-def]
 
 
 @intrinsic
-def move_lanes(typing_context, array, source, target):  # type: ignore[no-untyped-def]
+def move_lanes(typing_context, array, source, target):
     """Move LANES numbers inside an array and leave zeros behind."""
     signature = types.void(array, types.int64, types.int64)
 
-    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+    def generate(context, builder, signature, args):
         memory = Memory(context, builder, signature.args[0], args[0])
         moved = memory.at(args[1])
         memory.put(args[1], Lane(builder, constant(0.0)))
@@ -397,8 +395,39 @@ def move_lanes(typing_context, array, source, target):  # type: ignore[no-untype
     return signature, generate
 
 
+@nb.njit(nogil=True, forceinline=True)
+def walk_group(
+    mode, source, at, target, into, first, second, start, stride,
+    hop, gap, n_window, window_in, window_out,
+    split_twiddles, radices, starts, sub_twiddles, half, here, there, real_twiddles, bins, phase_ends,
+    points, buffer,
+):  # fmt: skip
+    """One group of LANES frames: read from sample ``at`` of ``source``, added onto ``target`` from ``into`` on."""
+    reads, writes = mode in (PROJECT, EMIT), mode != EMIT
+    eighth = points.size // (2 * FIRST * LANES) - GAP
+    if reads:
+        read_frames(source, at, hop, gap, window_in, n_window, points, buffer, split_twiddles)
+    begin = 0
+    for phase in range(5):
+        both = (phase * (eighth + GAP), (FIRST - phase) * (eighth + GAP))
+        sides = 2 if 0 < phase < 4 else 1
+        if reads:
+            for side in range(sides):
+                forward(points, both[side], eighth, radices, starts, sub_twiddles)
+        if phase == 0:
+            treat_own(mode, points, half, real_twiddles, first, second, start, stride, bins)
+        end = phase_ends[phase]
+        treat_pairs(mode, points, begin, end, here, there, real_twiddles, first, second, start, stride, bins)
+        begin = end
+        if writes:
+            for side in range(sides):
+                backward(points, both[side], eighth, radices, starts, sub_twiddles)
+    if writes:
+        write_frames(points, split_twiddles, buffer, target, into, hop, gap, window_out, n_window)
+
+
 @kernel
-def walk(  # type: ignore[no-untyped-def]
+def walk(
     mode, n_iter, gamma, alpha, push,
     source, target, settled, envelope, envelope_places, first, second, n_groups, stride,
     hop, gap, n_window, window_in, window_out,
@@ -414,35 +443,19 @@ def walk(  # type: ignore[no-untyped-def]
     ``push = beta / alpha``. Samples are settled as soon as the last frame that touches them is done, while they are
     still in the cache; ``target`` holds the sums of one group and of what reaches beyond it.
     """
-    reads, writes, settles = mode in (PROJECT, EMIT), mode != EMIT, n_iter > 0
+    settles = n_iter > 0
     reach = LANES * (hop + gap)
-    eighth = points.size // (2 * FIRST * LANES) - GAP
+    rows = bins.size if mode in (PROJECT, START) else 2 * LANES
     for iteration in range(max(n_iter, 1)):
         weight = np.float32(1.0) if iteration == n_iter - 1 else gamma
         for group in range(n_groups):
             at = group * reach
-            start = group * bins.size if mode in (PROJECT, START) else group * 2 * LANES
-            if reads:
-                read_frames(source, at, hop, gap, window_in, n_window, points, buffer, split_twiddles)
-            begin = 0
-            for phase in range(5):
-                block, partner = phase * (eighth + GAP), (FIRST - phase) * (eighth + GAP)
-                both = (block, partner)
-                sides = 2 if 0 < phase < 4 else 1
-                if reads:
-                    for side in range(sides):
-                        forward(points, both[side], eighth, radices, starts, sub_twiddles)
-                if phase == 0:
-                    treat_own(mode, points, half, real_twiddles, first, second, start, stride, bins)
-                end = phase_ends[phase]
-                treat_pairs(mode, points, begin, end, here, there, real_twiddles, first, second, start, stride, bins)
-                begin = end
-                if writes:
-                    for side in range(sides):
-                        backward(points, both[side], eighth, radices, starts, sub_twiddles)
-            if writes:
-                into = 0 if settles else at
-                write_frames(points, split_twiddles, buffer, target, into, hop, gap, window_out, n_window)
+            walk_group(
+                mode, source, at, target, 0 if settles else at, first, second, group * rows, stride,
+                hop, gap, n_window, window_in, window_out,
+                split_twiddles, radices, starts, sub_twiddles, half, here, there, real_twiddles, bins, phase_ends,
+                points, buffer,
+            )  # fmt: skip
             if settles:
                 last = group == n_groups - 1
                 place = envelope_places[group]
@@ -453,7 +466,7 @@ def walk(  # type: ignore[no-untyped-def]
 
 
 @kernel
-def pack_rows(values, bins, scale, packed):  # type: ignore[no-untyped-def]
+def pack_rows(values, bins, scale, packed):
     """``values (n_bins, n_frames)`` -> rows of LANES frames in the order of ``bins``; frames that miss are zero."""
     n_frames = values.shape[1]
     n_rows = bins.size
@@ -470,11 +483,11 @@ def pack_rows(values, bins, scale, packed):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
-def turn_block(typing_context, source, offset, stride, target, places, first_place, base):  # type: ignore[no-untyped-def]
-    """A square of numbers ``source[offset + lane * stride + column]`` to the rows ``base + places[first_place + column]``."""
+def turn_block(typing_context, source, offset, stride, target, places, first_place, base):
+    """A square of numbers, ``source[offset + lane * stride + column]``, to rows ``base + places[first_place + column]``."""
     signature = types.void(source, types.int64, types.int64, target, places, types.int64, types.int64)
 
-    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+    def generate(context, builder, signature, args):
         values = Memory(context, builder, signature.args[0], args[0])
         rows = Memory(context, builder, signature.args[3], args[3])
         table = Memory(context, builder, signature.args[4], args[4])
@@ -488,7 +501,7 @@ def turn_block(typing_context, source, offset, stride, target, places, first_pla
 
 
 @kernel
-def pack_frames(values, places, n_rows, twin, packed):  # type: ignore[no-untyped-def]
+def pack_frames(values, places, n_rows, twin, packed):
     """``values (n_frames, n_bins)`` -> rows as `pack_rows` makes them; ``places`` is the row of each bin.
 
     Row ``twin`` repeats the row of the middle bin. The frames must fill whole groups.
@@ -523,11 +536,11 @@ def natural_logarithm(value: Lane) -> Lane:
 
 
 @intrinsic
-def log_block(typing_context, source, offset, stride, target, place, pitch):  # type: ignore[no-untyped-def]
+def log_block(typing_context, source, offset, stride, target, place, pitch):
     """Logarithms of a square ``source[offset + row * stride + lane]`` to ``target[place + lane * pitch + row]``."""
     signature = types.void(source, types.int64, types.int64, target, types.int64, types.int64)
 
-    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+    def generate(context, builder, signature, args):
         values = Memory(context, builder, signature.args[0], args[0])
         logs = Memory(context, builder, signature.args[3], args[3])
         least = constant(LEAST_MAGNITUDE)
@@ -544,7 +557,7 @@ def log_block(typing_context, source, offset, stride, target, place, pitch):  # 
 
 
 @kernel
-def log_frames(magnitude, logs, first_place, pitch):  # type: ignore[no-untyped-def]
+def log_frames(magnitude, logs, first_place, pitch):
     """``logs[first_place + frame * pitch + bin]`` = ln(magnitude (n_bins, n_frames)); error below 1e-4.
 
     ``n_bins`` and ``n_frames`` are at least LANES; squares at the ends overlap.

@@ -26,7 +26,7 @@ F32 = ir.FloatType()
 
 def cpu_features() -> frozenset[str]:
     """Features of the processor that numba compiles for (its environment variables are heeded)."""
-    chosen = numba.core.config.CPU_FEATURES
+    chosen = getattr(numba.core.config, "CPU_FEATURES", None)
     if chosen is None:
         return frozenset(name for name, there in llvmlite.binding.get_host_cpu_features().items() if there)
     return frozenset(part[1:] for part in chosen.split(",") if part.startswith("+"))
