@@ -163,15 +163,15 @@ def _digit_reversal(m: int, radices: tuple[int, ...]) -> npt.NDArray[np.int64]:
 # --- what is written while numba compiles -----------------------------------------------------------------------
 
 
-def dft(values: list[Complex], inverse: bool) -> list[Complex]:
+def dft(values: list[Complex], inverse: bool, one: Lane | None = None) -> list[Complex]:
     """Discrete Fourier transform of 2, 4 or 8 values, by halves, with no multiplication that can be avoided."""
     n = len(values)
     if n == 1:
         return values
-    even, odd = dft(values[0::2], inverse), dft(values[1::2], inverse)
+    even, odd = dft(values[0::2], inverse, one), dft(values[1::2], inverse, one)
     turned = [_turn(value, k, n, inverse) for k, value in enumerate(odd)]
-    sums = [e.plus_scaled(t, scale) for e, (t, scale) in zip(even, turned)]
-    return sums + [e.plus_scaled(t, -scale) for e, (t, scale) in zip(even, turned)]
+    sums = [e.plus_scaled(t, scale, one) for e, (t, scale) in zip(even, turned)]
+    return sums + [e.plus_scaled(t, -scale, one) for e, (t, scale) in zip(even, turned)]
 
 
 def _turn(value: Complex, k: int, n: int, inverse: bool) -> tuple[Complex, float]:

@@ -243,13 +243,14 @@ def _quad_step(reads: bool, writes: bool, treat: Any, own: bool) -> Any:
             table = Memory(context, builder, kinds[3], args[3])
             rows = Memory(context, builder, kinds[9], args[9])
             operands = [Operand(Memory(context, builder, kinds[i], args[i]), args[7], args[8], rows) for i in (5, 6)]
+            one = table.one()
             base, partners = args[4], _OWN_PARTNERS if own else _PARTNERS
             turns = [table.spread_complex(plus(builder, base, 2 * i)) for i in range(len(partners))]
             points: list[list[Any]] = [[None] * LAST, [None] * LAST]
             values: list[Complex] = []
             if reads:
                 points = [
-                    dft([memory.point(plus(builder, start, d)) for d in range(LAST)], False) for start in args[1:3]
+                    dft([memory.point(plus(builder, start, d)) for d in range(LAST)], False, one) for start in args[1:3]
                 ]
                 for (p, q), turn in zip(partners, turns):
                     edge = own and not values
@@ -264,7 +265,7 @@ def _quad_step(reads: bool, writes: bool, treat: Any, own: bool) -> Any:
                     else:
                         points[q[0]][q[1]], points[p[0]][p[1]] = pack(low, high, turn)[::-1]
                 for start, quad in zip(args[1:3], points):
-                    for d, value in enumerate(dft(quad, True)):
+                    for d, value in enumerate(dft(quad, True, one)):
                         memory.put_point(plus(builder, start, d), value)
             return context.get_dummy_value()
 
@@ -484,7 +485,7 @@ def pack_rows(values, bins, scale, packed):
 
 @intrinsic
 def turn_block(typing_context, source, offset, stride, target, places, first_place, base):
-    """A square of numbers, ``source[offset + lane * stride + column]``, to rows ``base + places[first_place + column]``."""
+    """A square of numbers, ``source[offset + lane * stride + column]`` -> rows ``base + places[first_place + column]``."""
     signature = types.void(source, types.int64, types.int64, target, places, types.int64, types.int64)
 
     def generate(context, builder, signature, args):

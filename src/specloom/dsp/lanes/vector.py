@@ -60,14 +60,19 @@ class Lane:
     __rmul__ = __mul__
     __radd__ = __add__
 
-    def plus_scaled(self, other: Lane, scale: float) -> Lane:
-        """``self + scale * other`` in one instruction where there is one."""
-        if scale == 1.0:
+    def plus_scaled(self, other: Lane, scale: float, one: Lane | None = None) -> Lane:
+        """``self + scale * other`` in one instruction where there is one.
+
+        With ``one`` (a register that holds 1, unknown to the compiler) sums are multiply-adds too.
+        """
+        if one is None and scale == 1.0:
             return self + other
-        if scale == -1.0:
+        if one is None and scale == -1.0:
             return self - other
-        fused = _external(self.builder, f"llvm.fma.v{LANES}f32", ir.FunctionType(VECTOR, [VECTOR] * 3))
-        return Lane(self.builder, self.builder.call(fused, [other.value, constant(scale), self.value], fastmath=FAST))
+        factor = constant(scale) if one is None or abs(scale) != 1.0 else one.value
+        value = -other if factor is not None and one is not None and scale == -1.0 else other
+        fused = _external(self.builder, f"llvm.fmuladd.v{LANES}f32", ir.FunctionType(VECTOR, [VECTOR] * 3))
+        return Lane(self.builder, self.builder.call(fused, [value.value, factor, self.value], fastmath=FAST))
 
     def __neg__(self) -> Lane:
         return Lane(self.builder, self.builder.fneg(self.value, flags=FAST))
@@ -143,9 +148,9 @@ class Complex:
             return Complex(self.re * other.re - self.im * other.im, self.re * other.im + self.im * other.re)
         return Complex(self.re * other, self.im * other)
 
-    def plus_scaled(self, other: Complex, scale: float) -> Complex:
-        """``self + scale * other``."""
-        return Complex(self.re.plus_scaled(other.re, scale), self.im.plus_scaled(other.im, scale))
+    def plus_scaled(self, other: Complex, scale: float, one: Lane | None = None) -> Complex:
+        """``self + scale * other``; see `Lane.plus_scaled`, where ``one`` serves the imaginary part."""
+        return Complex(self.re.plus_scaled(other.re, scale), self.im.plus_scaled(other.im, scale, one))
 
     def times_i(self) -> Complex:
         """Times the imaginary unit: no multiplication."""
@@ -205,6 +210,11 @@ class Memory:
         start = times(self.builder, index, 2 * LANES)
         self.put(start, value.re)
         self.put(plus(self.builder, start, LANES), value.im)
+
+    def one(self) -> Lane | None:
+        """The first number of a table of twiddle factors, which is one; None where it would not help."""
+        zero = ir.Constant(I64, 0)
+        return self.spread(zero) if "fma" in FEATURES else None
 
     def spread_complex(self, index: ir.Value) -> Complex:
         """Load one complex number (two neighbours) into every lane."""
