@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from specloom.audio import Audio
 from specloom.errors import AudioFileError, ParameterError
 from specloom.io.audio import save
 from specloom.recipes import LIBROSA, SPOOF, Spectrogram, streaming_analysis
+from specloom.tasks import batch
 from specloom.tasks.batch import Batch, FileResult, Job, run_job
 from specloom.tasks.draw import draw_files
 
@@ -36,10 +38,10 @@ def statuses(results: list[FileResult]) -> list[tuple[str, str]]:
 
 def test_draw_mirrors_the_tree_and_stores_what_analyse_gives(tree: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    batch = draw_files([tree], out, SPOOF)
-    assert len(batch) == 3
+    ready = draw_files([tree], out, SPOOF)
+    assert len(ready) == 3
     assert not out.exists()
-    results = list(batch)
+    results = list(ready)
     assert statuses(results) == [("one.npz", "done"), ("three.one.npz", "done"), ("two.npz", "done")]
     assert sorted(path.relative_to(out).as_posix() for path in out.rglob("*.npz")) == [
         "deep/er/three.one.npz",
@@ -191,6 +193,22 @@ def test_draw_reports_progress_up_to_the_end(tree: Path, tmp_path: Path) -> None
         shares = [share for seen_name, share in seen if seen_name == name]
         assert shares == sorted(shares)
         assert shares[-1] == 1.0
+
+
+def test_draw_worker_hears_an_interrupt_only_while_it_works(tmp_path: Path) -> None:
+    heard: list[object] = []
+
+    def work(job: Job, progress: object) -> tuple[str, str]:
+        heard.append(signal.getsignal(signal.SIGINT))
+        return "done", ""
+
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        batch._run_in_worker(work, Job(source=tmp_path / "a", target=tmp_path / "b"))
+        heard.append(signal.getsignal(signal.SIGINT))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert heard == [signal.default_int_handler, signal.SIG_IGN]
 
 
 def test_draw_batch_turns_only_expected_errors_into_results(tmp_path: Path) -> None:

@@ -11,7 +11,20 @@ import pytest
 
 import specloom
 
-HEAVY = ["numba", "llvmlite", "scipy", "matplotlib", "soundfile", "soxr", "rich", "tyro", "PIL", "numpy", "librosa", "torch"]
+HEAVY = [
+    "numba",
+    "llvmlite",
+    "scipy",
+    "matplotlib",
+    "soundfile",
+    "soxr",
+    "rich",
+    "tyro",
+    "PIL",
+    "numpy",
+    "librosa",
+    "torch",
+]
 
 
 def modules_after(code):

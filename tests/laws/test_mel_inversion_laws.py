@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -117,10 +119,8 @@ def test_of_real_sound_it_comes_back_to_the_mel_closer_than_the_others(name, n_f
 def test_more_iterations_come_closer_to_the_mel():
     mel = mels(CONFIG, 20)
     filters = mel_filterbank(CONFIG)
-    misses = [
-        np.linalg.norm(filters @ mel_to_magnitude(mel, CONFIG, n_iter=n) - mel) for n in (0, 1, 5, 30, 100)
-    ]
-    assert all(later < earlier for earlier, later in zip(misses, misses[1:]))
+    misses = [np.linalg.norm(filters @ mel_to_magnitude(mel, CONFIG, n_iter=n) - mel) for n in (0, 1, 5, 30, 100)]
+    assert all(later < earlier for earlier, later in itertools.pairwise(misses))
 
 
 def test_input_is_left_as_it_was_whatever_its_memory_order():
@@ -152,8 +152,7 @@ def test_magnitudes_near_the_smallest_number_stay_finite(method):
 @pytest.mark.parametrize("scale", ["slaney", "htk"])
 @pytest.mark.parametrize(("sample_rate", "fmax_hz"), [(16000, None), (22050, None), (44100, None), (48000, 16000.0)])
 def test_a_flat_magnitude_comes_back_flat_up_to_the_last_filters_edge(sample_rate, fmax_hz, scale, dtype):
-    """Under a filter's very edge the weights nearly vanish (1e-17 at half of 44.1 kHz): what is divided by them must not
-    shoot up."""
+    """At a filter's very edge weights nearly vanish (1e-17 at half of 44.1 kHz): dividing by them does no harm."""
     config = MelConfig(sample_rate=sample_rate, n_fft=1024, n_mels=80, fmax_hz=fmax_hz, scale=scale)
     filters = mel_filterbank(config).astype(dtype)
     result = mel_to_magnitude(filters @ np.ones((513, 3), dtype), config)

@@ -25,6 +25,7 @@ from specloom.recipes import (
     MelBands,
     PeakPower,
     Recipe,
+    Reconstruct,
     Spectrogram,
 )
 from specloom.recipes.analysis import phase_of
@@ -260,6 +261,9 @@ def test_recipe_griffin_lim_and_quality_choose_the_phase(speech: Audio) -> None:
     default = TACOTRON.synthesise(spectrogram, quality="fast").samples
     assert not np.allclose(zero_phase, asked, atol=1e-3)
     np.testing.assert_array_equal(asked, default)
+    assert not np.allclose(default, TACOTRON.synthesise(spectrogram).samples, atol=1e-5)
+    quick = replace(TACOTRON, synthesis=replace(TACOTRON.synthesis, phase=Reconstruct(quality="fast")))
+    np.testing.assert_array_equal(quick.synthesise(spectrogram).samples, default)
 
 
 def test_recipe_refuses_a_spectrogram_of_other_analysis_settings(speech: Audio) -> None:

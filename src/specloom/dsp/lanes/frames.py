@@ -485,7 +485,7 @@ def pack_rows(values, bins, scale, packed):
 
 @intrinsic
 def turn_block(typing_context, source, offset, stride, target, places, first_place, base):
-    """A square of numbers, ``source[offset + lane * stride + column]`` -> rows ``base + places[first_place + column]``."""
+    """A square, ``source[offset + lane * stride + column]``, to the rows ``base + places[first_place + column]``."""
     signature = types.void(source, types.int64, types.int64, target, places, types.int64, types.int64)
 
     def generate(context, builder, signature, args):
