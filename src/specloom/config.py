@@ -82,17 +82,18 @@ class StftConfig:
         """Frames a second."""
         return self.sample_rate / self.hop_length
 
+    @property
+    def _edge(self) -> int:
+        """Zeros that are put before and behind the sound."""
+        return self.n_fft // 2 if self.center else 0
+
     def n_frames(self, n_samples: int) -> int:
         """Frames that ``n_samples`` give (0 when an uncentred transform finds no whole frame)."""
-        if self.center:
-            return 1 + n_samples // self.hop_length
-        return max(0, 1 + (n_samples - self.n_fft) // self.hop_length)
+        return max(0, 1 + (n_samples + 2 * self._edge - self.n_fft) // self.hop_length)
 
     def n_samples(self, n_frames: int) -> int:
         """The shortest length that gives ``n_frames`` frames: what an inverse returns when told no length."""
-        if self.center:
-            return max(0, (n_frames - 1) * self.hop_length)
-        return max(0, (n_frames - 1) * self.hop_length + self.n_fft) if n_frames else 0
+        return max(0, (n_frames - 1) * self.hop_length + self.n_fft - 2 * self._edge) if n_frames else 0
 
     def to_json(self) -> dict[str, Any]:
         """The settings as plain JSON values."""

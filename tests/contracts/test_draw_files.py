@@ -204,6 +204,7 @@ def test_draw_worker_hears_an_interrupt_only_while_it_works(tmp_path: Path) -> N
 
     before = signal.getsignal(signal.SIGINT)
     try:
+        batch._ignore_interrupts()
         batch._run_in_worker(work, Job(source=tmp_path / "a", target=tmp_path / "b"))
         heard.append(signal.getsignal(signal.SIGINT))
     finally:

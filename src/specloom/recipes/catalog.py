@@ -22,7 +22,7 @@ LIBROSA = Recipe(
 SPOOF = Recipe(
     name="spoof",
     description="The first recipe of the voice conversion report (after arXiv 1910.13054), so that it can be undone.",
-    trim_db=22.0,
+    trim_db=60.0,
     preemphasis=0.97,
     frames=Frames(n_fft=1024, hop_length=256),
     mel=MelBands(n_mels=80),
@@ -34,6 +34,8 @@ SPOOF_AS_WRITTEN = replace(
     SPOOF,
     name="spoof-as-written",
     description="The first recipe of the voice conversion report as its code has it, errors included.",
+    # Cuts the soft beginnings and ends of speech away with the silence.
+    trim_db=22.0,
     frame_count="cut",
     synthesis=Synthesis(
         phase=GriffinLim(n_iter=64),
@@ -53,7 +55,7 @@ TACOTRON = Recipe(
     name="tacotron",
     description="The second recipe of the voice conversion report (Tacotron's features), so that it can be undone.",
     sample_rate=22050,
-    trim_db=15.0,
+    trim_db=60.0,
     preemphasis=0.97,
     frames=Frames(n_fft=2048, hop_s=0.0125, win_s=0.05),
     mel=MelBands(n_mels=80),
@@ -65,6 +67,8 @@ TACOTRON_AS_WRITTEN = replace(
     TACOTRON,
     name="tacotron-as-written",
     description="The second recipe of the voice conversion report as its code has it.",
+    # Cuts much more than silence: soft sounds, decays, the ends of words.
+    trim_db=15.0,
     scale=Decibels(reference_db=20.0, range_db=100.0, floor=1e-5, clip_least=1e-8, lowest_is_silence=False),
     synthesis=Synthesis(
         phase=GriffinLim(n_iter=100, momentum=0.0, start="zero"),
