@@ -33,7 +33,7 @@ class StftConfig:
     hop_length : int
         Samples from one frame to the next.
     win_length : int, optional
-        Samples under the window, centred in ``n_fft``; ``n_fft`` if not given.
+        Samples under the window, centred in ``n_fft``; ``n_fft`` if not given (or 0).
     window : str or tuple
         Any name (or ``(name, parameter)``) that `scipy.signal.get_window` knows, taken periodic.
     center : bool
@@ -57,7 +57,7 @@ class StftConfig:
         _require_whole("sample_rate", self.sample_rate, 1, "give the rate of the recording in hertz")
         _require_whole("n_fft", self.n_fft, 2, "1024 or 2048 are usual")
         _require_whole("hop_length", self.hop_length, 1, "a quarter of the window is usual")
-        if self.win_length == 0:
+        if self.win_length == 0 and not isinstance(self.win_length, bool):
             object.__setattr__(self, "win_length", self.n_fft)
         _require_whole("win_length", self.win_length, 1, "at most n_fft")
         if self.win_length > self.n_fft:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from specloom.config import MelConfig
 from specloom.dsp.mel import mel_filterbank
-from specloom.dsp.stft import FloatArray, lanes_enabled, require_finite_floats
+from specloom.dsp.stft import FloatArray, in_safe_range, lanes_enabled, require_finite_floats
 from specloom.errors import ParameterError
 
 # A filter's edge can fall on a bin, where its weight is zero up to rounding (6e-18 at Nyquist for 48 kHz).
@@ -73,10 +73,10 @@ def mel_to_magnitude(
     if method != "richardson-lucy":
         return np.asarray(np.maximum(_spreading_matrix(config, method).astype(values.dtype) @ values, 0))
     work = _lanes if values.dtype == np.float32 and lanes_enabled() else reference_richardson_lucy
-    flat = values.reshape(-1, *values.shape[-2:])
-    return np.stack([work(channel, config, n_iter) for channel in flat]).reshape(
-        *values.shape[:-2], config.n_fft // 2 + 1, values.shape[-1]
-    )
+    scaled, unit = in_safe_range(values)
+    flat = scaled.reshape(-1, *values.shape[-2:])
+    result = np.stack([work(channel, config, n_iter) for channel in flat]) * unit
+    return np.asarray(result).reshape(*values.shape[:-2], config.n_fft // 2 + 1, values.shape[-1])
 
 
 @lru_cache(maxsize=16)
@@ -101,6 +101,9 @@ class _Bands:
 
     starts: npt.NDArray[np.int64]
     shares: npt.NDArray[np.float32]
+    totals: npt.NDArray[np.float32]
+    areas: npt.NDArray[np.float32]
+    """One over the sum of each filter's weights, and nothing for the filters that are not there at both ends."""
     scales: npt.NDArray[np.float32]
 
 
@@ -118,8 +121,15 @@ def _bands(config: MelConfig) -> _Bands:
     share = np.where(behind, filters[first, np.arange(total.size)], 0.0)
     share = np.divide(share, total, where=total > 0, out=np.zeros_like(share))
     starts = np.searchsorted(band[used], np.arange(config.n_mels + 2)) + (used[0] if used.size else 0)
-    scales = np.divide(1.0, total, where=total > 0, out=np.zeros_like(total))
-    return _Bands(starts.astype(np.int64), share.astype(np.float32), scales.astype(np.float32))
+    scales = _one_over(total)
+    areas = np.pad(_one_over(filters.sum(axis=1)), 1)
+    single = (array.astype(np.float32) for array in (share, total, areas, scales))
+    return _Bands(starts.astype(np.int64), *single)
+
+
+def _one_over(sums: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """1 / sums, and 0 where there is nothing."""
+    return np.asarray(np.divide(1.0, sums, where=sums > 0, out=np.zeros_like(sums)))
 
 
 def _lanes(mel: npt.NDArray[np.float32], config: MelConfig, n_iter: int) -> npt.NDArray[np.float32]:
@@ -128,7 +138,7 @@ def _lanes(mel: npt.NDArray[np.float32], config: MelConfig, n_iter: int) -> npt.
 
     n_bins, n_frames = config.n_fft // 2 + 1, mel.shape[1]
     loudest = float(mel.max())
-    if loudest == 0.0 or not np.isfinite(1.0 / loudest):
+    if loudest == 0.0:
         return np.zeros((n_bins, n_frames), dtype=np.float32)
     wide = max(n_frames, LANES)
     scaled = np.zeros((config.n_mels, wide), dtype=np.float32)
@@ -138,20 +148,31 @@ def _lanes(mel: npt.NDArray[np.float32], config: MelConfig, n_iter: int) -> npt.
     scales = bands.scales * np.float32(loudest)
     x = np.empty(n_bins * LANES, dtype=np.float32)
     rows = [np.zeros((config.n_mels + 2) * LANES, dtype=np.float32) for _ in range(3)]
-    richardson_lucy(scaled.reshape(-1), wide, bands.starts, bands.shares, scales, n_iter, out.reshape(-1), x, *rows)
+    richardson_lucy(
+        scaled.reshape(-1),
+        wide,
+        bands.starts,
+        bands.shares,
+        bands.totals,
+        bands.areas,
+        scales,
+        n_iter,
+        out.reshape(-1),
+        x,
+        *rows,
+    )
     return out[:, :n_frames]
 
 
 def reference_richardson_lucy(mel: npt.NDArray[Any], config: MelConfig, n_iter: int) -> npt.NDArray[Any]:
     """The iteration as it is written in books: what the fast path is tested against."""
     filters = _weights(config).astype(mel.dtype)
-    total = filters.sum(axis=0)[:, None]
-    weights = np.divide(filters.T, total, where=total > 0, out=np.zeros_like(filters.T))
+    weights = filters.T * _one_over(filters.sum(axis=0))[:, None]
     loudest = mel.max()
     if loudest == 0.0:
         return np.zeros((filters.shape[1], mel.shape[1]), dtype=mel.dtype)
     target = mel / loudest
-    x = np.divide(weights @ target, total, where=total > 0, out=np.zeros((filters.shape[1], mel.shape[1]), mel.dtype))
+    x = weights @ (target * _one_over(filters.sum(axis=1))[:, None])
     for _ in range(n_iter):
         x = x * (weights @ (target / (filters @ x + mel.dtype.type(1e-30))))
     return np.asarray(x * loudest)

@@ -94,14 +94,32 @@ def istft(spec: npt.ArrayLike, config: StftConfig, length: int | None = None) ->
         raise ParameterError(f"spec has dtype {spec.dtype}: complex values are needed (a magnitude needs a phase)")
     require_bins("spec", spec, config)
     require_invertible(config)
+    require_length(length)
+    parts = np.ascontiguousarray(spec).view(spec.real.dtype)
+    require_finite_floats("spec", parts)
     if spec.dtype == np.complex64 and lanes_serve(np.dtype(np.float32), config):
-        samples = _each_channel(spec, lambda channel: _lanes_istft(channel, config, length), n_inner=2)
-    else:
-        samples = reference_istft(spec, config, length)
-    # A single bin that is not finite reaches every sample of its frame, and there are fewer samples than bins.
-    if not np.isfinite(samples).all():
-        raise ParameterError("spec holds NaN or infinity: clean it (numpy.nan_to_num) first")
-    return samples
+        return _each_channel(spec, lambda channel: _lanes_istft(channel, config, length), n_inner=2)
+    return reference_istft(spec, config, length)
+
+
+def require_length(length: int | None) -> None:
+    """Refuse a number of samples that is none."""
+    if length is None:
+        return
+    if isinstance(length, bool) or not isinstance(length, int | np.integer) or length < 0:
+        raise ParameterError(f"length={length!r}: a whole number of samples, or None, is needed")
+
+
+def in_safe_range(values: FloatArray) -> tuple[FloatArray, Any]:
+    """``values`` scaled so that one over the largest can be counted, and the number that undoes it.
+
+    Only values next to the smallest that the dtype knows are scaled; a power of two, so nothing is rounded.
+    """
+    one = values.dtype.type(1.0)
+    if values.size == 0 or values.max() >= np.finfo(values.dtype).tiny * 2.0**20:
+        return values, one
+    unit = values.dtype.type(2.0**80)
+    return values * unit, one / unit
 
 
 def lanes_enabled() -> bool:
@@ -153,7 +171,7 @@ def _lanes_istft(spec: npt.NDArray[np.complex64], config: StftConfig, length: in
     rows = plan.empty_rows(n_frames)
     plan.absorb(np.ascontiguousarray(spec), rows)
     rows *= plan.envelope(n_frames, 0, wanted).factors
-    return fit_length(plan.samples_of(rows)[plan.lead :], wanted)
+    return fit_length(plan.sound_of(rows), wanted)
 
 
 def require_bins(name: str, array: npt.NDArray[Any], config: StftConfig) -> None:

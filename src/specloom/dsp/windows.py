@@ -27,7 +27,7 @@ def window_of(config: StftConfig) -> npt.NDArray[np.float64]:
 
     try:
         window = np.asarray(get_window(config.window, config.win_length, fftbins=True), dtype=np.float64)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, IndexError) as error:
         raise ParameterError(
             f"window={config.window!r} is not known to scipy.signal.get_window ({error}); try 'hann'"
         ) from error

@@ -11,11 +11,13 @@ from specloom.config import StftConfig
 from specloom.dsp.stft import (
     FloatArray,
     fit_length,
+    in_safe_range,
     lanes_serve,
     reference_istft,
     reference_stft,
     require_bins,
     require_finite_floats,
+    require_length,
 )
 from specloom.dsp.windows import require_invertible
 from specloom.errors import ParameterError
@@ -56,8 +58,8 @@ def griffin_lim(
         Iterations; 0 is the inverse from the initial phase.
     momentum : float
         0 is the algorithm of 1984, 0.99 the fast one of 2013. At most 1: above, it diverges.
-    initial_phase : real array, shape of ``magnitude``, optional
-        Radians. Drawn uniformly from ``rng`` if not given.
+    initial_phase : array, shape of ``magnitude``, optional
+        Radians; or complex numbers, of which the angle is taken. Drawn uniformly from ``rng`` if not given.
     length : int, optional
         Samples to return; tell it whenever it is known: a wrong length costs up to 1 dB at the last frame.
     rng : numpy Generator, seed or None
@@ -75,7 +77,8 @@ def griffin_lim(
     Griffin, Lim, "Signal estimation from modified short-time Fourier transform", IEEE TASSP 32(2), 1984.
     Perraudin, Balazs, Soendergaard, "A fast Griffin-Lim algorithm", WASPAA 2013.
     """
-    magnitude = require_magnitude(magnitude, config)
+    require_length(length)
+    magnitude, unit = in_safe_range(require_magnitude(magnitude, config))
     if isinstance(n_iter, bool) or not isinstance(n_iter, int) or n_iter < 0:
         raise ParameterError(f"n_iter={n_iter!r}: a whole number of at least 0 is needed")
     if not 0.0 <= momentum <= 1.0:
@@ -87,8 +90,8 @@ def griffin_lim(
             _lanes_griffin_lim(m, p, config, n_iter, momentum, wanted)
             for m, p in zip(_channels(magnitude), _channels(phase))
         ]
-        return np.stack(results).reshape(*magnitude.shape[:-2], wanted)
-    return reference_griffin_lim(magnitude, phase, config, n_iter, momentum, length)
+        return np.asarray(np.stack(results).reshape(*magnitude.shape[:-2], wanted) * unit)
+    return np.asarray(reference_griffin_lim(magnitude, phase, config, n_iter, momentum, length) * unit)
 
 
 def _initial_phase(
@@ -96,7 +99,8 @@ def _initial_phase(
 ) -> npt.NDArray[Any]:
     if given is None:
         return 2.0 * np.pi * np.random.default_rng(rng).random(size=magnitude.shape)
-    phase = require_finite_floats("initial_phase", given)
+    values = np.asarray(given)
+    phase = require_finite_floats("initial_phase", np.angle(values) if values.dtype.kind == "c" else values)
     if phase.shape != magnitude.shape:
         raise ParameterError(
             f"initial_phase has shape {phase.shape}, magnitude {magnitude.shape}: they must be the same"
@@ -131,7 +135,7 @@ def _lanes_griffin_lim(
     plan.start(half, plan.pack((turns - np.rint(turns)).astype(np.float32)), n_frames, rows)
     rows *= envelope.factors
     plan.iterate(half, n_frames, rows, envelope, n_iter=n_iter, gamma=1.0, alpha=momentum, beta=0.0)
-    return fit_length(plan.samples_of(rows)[plan.lead :], length) * np.float32(loudest)
+    return fit_length(plan.sound_of(rows), length) * np.float32(loudest)
 
 
 def reference_griffin_lim(
@@ -148,10 +152,12 @@ def reference_griffin_lim(
     angles = np.exp(1j * phase).astype(cdtype)
     before: npt.NDArray[Any] | None = None
     share = momentum / (1.0 + momentum)
+    n_frames = magnitude.shape[-1]
+    wanted = config.n_samples(n_frames) if length is None else length
     for _ in range(n_iter):
-        estimate = reference_istft(magnitude * angles, config, length)
-        rebuilt = reference_stft(estimate, config)
-        rebuilt = rebuilt[..., : magnitude.shape[-1]]
+        estimate = reference_istft(magnitude * angles, config, wanted)
+        # A sound that is told to end earlier is silent in the frames behind its end.
+        rebuilt = reference_stft(fit_length(estimate, max(wanted, config.n_samples(n_frames))), config)[..., :n_frames]
         angles = rebuilt if before is None else rebuilt - np.asarray(share, cdtype) * before
         angles = angles / (np.abs(angles) + tiny)
         before = rebuilt

@@ -14,16 +14,16 @@ phase retrieval", IEEE TSP 72, 2024. (For the start, see `specloom.phase.gradien
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from specloom.config import StftConfig
-from specloom.dsp.stft import FloatArray, fit_length, inverse_envelope, lanes_serve
+from specloom.dsp.stft import FloatArray, fit_length, in_safe_range, inverse_envelope, lanes_serve, require_length
 from specloom.dsp.windows import padded_window, squared_window_sum
 from specloom.errors import ParameterError
 from specloom.phase.griffin_lim import require_magnitude
@@ -53,8 +53,9 @@ def _effort(quality: str, config: StftConfig) -> _Effort:
 # Nenov et al. 2024: over-projection gamma, and the two steps alpha and beta.
 GAMMA, ALPHA, BETA = 1.3, 0.85, 0.56
 
-# Where a block's margin ends few windows reach; the sum that is divided by counts as at least this share.
-EDGE_FLOOR = 0.125
+# Where frames end few windows reach, and dividing by their sum would turn small errors into clicks. The sum counts as
+# at least this share of the usual one: where a block's margin ends, and where an uncentred sound begins or ends.
+MARGIN_FLOOR, SOUND_FLOOR = 0.125, 0.02
 
 
 def reconstruct(
@@ -94,6 +95,8 @@ def reconstruct(
     Laws: scaling the magnitude scales the sound; silence stays silence; the same input gives the same output.
     float64, and transform lengths that are no power of two, take the slower reference path.
     """
+    _require_threads(threads)
+    require_length(length)
     magnitude = require_magnitude(magnitude, config)
     n_frames = magnitude.shape[-1]
     wanted = config.n_samples(n_frames) if length is None else length
@@ -116,8 +119,24 @@ def reconstruct_blocks(
 
     Law: the concatenated samples equal `reconstruct` of the concatenated blocks, bit for bit.
     """
-    checked = (require_magnitude(block, config) for block in blocks)
+    _require_threads(threads)
+    require_length(length)
+    checked = (_require_block(block, config) for block in blocks)
     return _sound(checked, config, _effort(quality, config), length, threads)
+
+
+def _require_block(block: npt.ArrayLike, config: StftConfig) -> FloatArray:
+    values = require_magnitude(block, config)
+    if values.ndim != 2:
+        raise ParameterError(
+            f"a block has shape {values.shape}: (n_bins, n_frames) is needed; give each channel its own call"
+        )
+    return values
+
+
+def _require_threads(threads: int) -> None:
+    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
+        raise ParameterError(f"threads={threads!r}: a whole number of at least 1 is needed")
 
 
 @dataclass(frozen=True)
@@ -130,6 +149,22 @@ class _Block:
     is_last: bool
     magnitude: npt.NDArray[Any]
     turns: Floats
+
+
+class _Piece(NamedTuple):
+    """Solved samples: which of the sound's is their first, and how many of them no later piece shares."""
+
+    start: int
+    samples: FloatArray
+    n_alone: int
+
+
+class _Edges(NamedTuple):
+    """What is known of a block's surroundings: samples outside ``begin … end`` are zero; floors at both ends."""
+
+    begin: int
+    end: int
+    floors: tuple[float, float]
 
 
 def _margin(config: StftConfig) -> int:
@@ -146,13 +181,13 @@ def _sound(
     yield from _joined(solved, _margin(config) // 2 * config.hop_length)
 
 
-def _in_order(blocks: Iterator[_Block], work: Any, threads: int) -> Iterator[FloatArray]:
+def _in_order(blocks: Iterator[_Block], work: Callable[[_Block], _Piece], threads: int) -> Iterator[_Piece]:
     """``work(block)`` for every block, in order, on ``threads`` threads, with few blocks in memory."""
-    if threads <= 1:
+    if threads == 1:
         yield from map(work, blocks)
         return
     with ThreadPoolExecutor(threads) as pool:
-        running: deque[Future[FloatArray]] = deque()
+        running: deque[Future[_Piece]] = deque()
         for block in blocks:
             running.append(pool.submit(work, block))
             if len(running) > 2 * threads:
@@ -161,18 +196,18 @@ def _in_order(blocks: Iterator[_Block], work: Any, threads: int) -> Iterator[Flo
             yield running.popleft().result()
 
 
-def _joined(solved: Iterator[FloatArray], fade: int) -> Iterator[FloatArray]:
-    """Fade each block's last ``2 * fade`` samples into the next one's first, which are the same instants."""
+def _joined(pieces: Iterator[_Piece], fade: int) -> Iterator[FloatArray]:
+    """Fade each piece's last ``2 * fade`` samples into the next one's first, which are the same instants."""
     tail: FloatArray | None = None
-    for samples in solved:
+    for _, samples, n_alone in pieces:
         if tail is not None:
             n = min(tail.size, samples.size)
-            ramp = (np.arange(n, dtype=samples.dtype) + 0.5) / max(1, tail.size)
+            ramp = (np.arange(n, dtype=samples.dtype) + 0.5) / max(1, 2 * fade)
             samples[:n] = tail[:n] * (1 - ramp) + samples[:n] * ramp
-            samples = samples if samples.size >= tail.size else np.concatenate([samples, tail[n:]])
-        keep = max(0, samples.size - 2 * fade)
-        yield samples[:keep]
-        tail = samples[keep:]
+            if tail.size > n:
+                samples = np.concatenate([samples, tail[n:]])
+        yield samples[:n_alone]
+        tail = samples[n_alone:]
     if tail is not None:
         yield tail
 
@@ -256,27 +291,34 @@ def _centre(dtype: np.dtype[Any], config: StftConfig) -> float:
 # --- one block --------------------------------------------------------------------------------------------------
 
 
-def _solve(block: _Block, config: StftConfig, n_iter: int, length: int | None) -> FloatArray:
+def _solve(block: _Block, config: StftConfig, n_iter: int, length: int | None) -> _Piece:
     """The block's samples, with half its margins on both sides."""
     hop, fade = config.hop_length, _margin(config) // 2 * config.hop_length
     origin = block.first * hop
-    start, end = block.begin * hop - fade, block.end * hop + fade
-    # Samples outside the sound are known to be zero; those beyond an inner block's margin are not known at all.
-    known_begin, known_end = -config.n_fft, 2**40
-    if block.begin == 0:
-        start = known_begin = 0
+    start = block.begin * hop - fade if block.begin else 0
+    end = block.end * hop + fade
     if block.is_last:
-        end = max(start, config.n_samples(block.end) if length is None else length)
-        known_end = end - origin
-    if end == start or block.magnitude.max() == 0:
-        return np.zeros(end - start, dtype=block.magnitude.dtype)
-    solve = _solve_lanes if lanes_serve(block.magnitude.dtype, config) else _solve_reference
-    samples = solve(block.magnitude, block.turns, config, n_iter, (known_begin, known_end))
-    return fit_length(samples[start - origin :], end - start)
+        end = config.n_samples(block.end) if length is None else length
+    elif length is not None:
+        end = min(end, length)
+    end = max(start, end)
+    n_alone = end - start if block.is_last else min(max(0, block.end * hop - fade - start), end - start)
+    magnitude, unit = in_safe_range(block.magnitude)
+    if end == start or magnitude.max() == 0:
+        return _Piece(start, np.zeros(end - start, dtype=magnitude.dtype), n_alone)
+    ends = block.is_last or length is not None
+    edges = _Edges(
+        -config.n_fft if block.begin else 0,
+        (end if block.is_last or length is None else length) - origin if ends else 2**40,
+        (MARGIN_FLOOR if block.begin else SOUND_FLOOR, SOUND_FLOOR if block.is_last else MARGIN_FLOOR),
+    )
+    solve = _solve_lanes if lanes_serve(magnitude.dtype, config) else _solve_reference
+    samples = solve(magnitude, block.turns, config, n_iter, edges)
+    return _Piece(start, fit_length(samples[start - origin :], end - start) * unit, n_alone)
 
 
 def _solve_lanes(
-    magnitude: npt.NDArray[Any], turns: Floats, config: StftConfig, n_iter: int, known: tuple[int, int]
+    magnitude: npt.NDArray[Any], turns: Floats, config: StftConfig, n_iter: int, edges: _Edges
 ) -> FloatArray:
     """Samples from the first frame's own instant on, by the lanes."""
     from specloom.dsp.lanes.plan import Plan
@@ -285,39 +327,36 @@ def _solve_lanes(
     n_frames = magnitude.shape[1]
     plan = Plan(config, narrow=True)
     half = plan.pack(np.ascontiguousarray(magnitude), 0.5 / loudest)
-    envelope = plan.envelope(n_frames, *known, floor=EDGE_FLOOR)
+    envelope = plan.envelope(n_frames, edges.begin, edges.end, floors=edges.floors)
     rows = plan.empty_rows(n_frames)
     plan.start(half, plan.pack_frames(turns), n_frames, rows)
     rows *= envelope.factors
     plan.iterate(half, n_frames, rows, envelope, n_iter=n_iter, gamma=GAMMA, alpha=ALPHA, beta=BETA)
-    return plan.samples_of(rows)[plan.lead :] * np.float32(loudest)
+    return plan.sound_of(rows) * np.float32(loudest)
 
 
 def _solve_reference(
-    magnitude: npt.NDArray[Any], turns: Floats, config: StftConfig, n_iter: int, known: tuple[int, int]
+    magnitude: npt.NDArray[Any], turns: Floats, config: StftConfig, n_iter: int, edges: _Edges
 ) -> FloatArray:
     """The same with `scipy.fft`, in the precision of ``magnitude``."""
     import scipy.fft
 
-    n_fft, hop, n_frames = config.n_fft, config.hop_length, magnitude.shape[1]
-    target = magnitude.T
+    n_fft, hop = config.n_fft, config.hop_length
+    loudest = magnitude.max()
+    target = (magnitude / loudest).T
     window = padded_window(config).astype(magnitude.dtype)
-    lead = n_fft // 2 if config.center else 0
-    summed = squared_window_sum(config, n_frames)
-    factors = inverse_envelope(np.where(summed > 0, np.maximum(summed, EDGE_FLOOR * _least_sum(config)), 0.0))
-    place = np.arange(summed.size) - lead
-    factors = np.where((place >= known[0]) & (place < known[1]), factors, 0.0).astype(magnitude.dtype)
+    factors = _factors(config, magnitude.shape[1], edges).astype(magnitude.dtype)
 
     def add(spectra: npt.NDArray[Any]) -> npt.NDArray[Any]:
         signal = np.zeros(factors.size, dtype=magnitude.dtype)
         for frame, piece in enumerate(scipy.fft.irfft(spectra, n=n_fft, axis=1) * window):
             signal[frame * hop : frame * hop + n_fft] += piece
-        return signal * factors
+        return np.asarray(signal * factors)
 
     def project(signal: npt.NDArray[Any]) -> npt.NDArray[Any]:
         frames = np.lib.stride_tricks.sliding_window_view(signal, n_fft)[::hop] * window
         spectra = scipy.fft.rfft(frames, axis=1)
-        return add(spectra * (target / (np.abs(spectra) + np.finfo(magnitude.dtype).tiny)))
+        return add(spectra * (target / np.maximum(np.abs(spectra), _NOTHING)))
 
     settled = add(target * np.exp(2j * np.pi * turns))
     looked_at = pushed = settled
@@ -326,10 +365,19 @@ def _solve_reference(
         new = gamma * project(looked_at) + (1.0 - gamma) * pushed
         looked_at, pushed = new + ALPHA * (new - settled), new + BETA * (new - settled)
         settled = new
-    return settled[lead:]
+    return np.asarray(settled[n_fft // 2 if config.center else 0 :] * loudest)
 
 
-def _least_sum(config: StftConfig) -> float:
-    """The least sum of squared windows where all of them reach."""
+# A bin below this (the loudest is 1) is nothing, and stays it.
+_NOTHING = 1e-15
+
+
+def _factors(config: StftConfig, n_frames: int, edges: _Edges) -> npt.NDArray[np.float64]:
+    """What overlapped sums are multiplied by: one over the sum of squared windows, within the edges."""
+    summed = squared_window_sum(config, n_frames)
     square = padded_window(config) ** 2
-    return float(np.pad(square, (0, -square.size % config.hop_length)).reshape(-1, config.hop_length).sum(0).min())
+    usual = np.pad(square, (0, -square.size % config.hop_length)).reshape(-1, config.hop_length).sum(axis=0).min()
+    floors = np.repeat(np.array(edges.floors) * usual, [summed.size // 2, summed.size - summed.size // 2])
+    factors = inverse_envelope(np.where(summed > 0, np.maximum(summed, floors), 0.0))
+    place = np.arange(summed.size) - (config.n_fft // 2 if config.center else 0)
+    return np.where((place >= edges.begin) & (place < edges.end), factors, 0.0)

@@ -67,14 +67,15 @@ class StreamingReconstructor:
         self._engine = engine(config, self._wait)
         self._n_frames = 0
         # Where the next samples lie in the sound; those before its begin are left out.
-        first_centre = 0 if config.center else config.n_fft // 2
+        edge = config.n_fft // 2 if config.center else 0
+        first_centre = (config.n_fft - config.win_length) // 2 + config.win_length // 2 - edge
         self._place = first_centre - self._wait - config.hop_length
         self._n_given = 0
 
     @property
     def latency_samples(self) -> int:
         """Samples from one's arrival in the analysed sound to its leaving here, at worst."""
-        return self.config.win_length // 2 + self._wait + self.config.hop_length
+        return (self.config.win_length + 1) // 2 + self._wait + self.config.hop_length
 
     @property
     def latency_s(self) -> float:
@@ -109,6 +110,9 @@ class StreamingReconstructor:
         return fit_length(self._give(self._engine.held()), left) if self._n_frames else np.zeros(left, np.float32)
 
     def _give(self, samples: Floats) -> Floats:
+        if self._place > 0 and self._n_given == 0:  # uncentred: hardly any window sees the first samples
+            samples = np.pad(samples, (self._place, 0))
+            self._place = 0
         skip = min(samples.size, max(0, -self._place))
         self._place += samples.size
         self._n_given += samples.size - skip

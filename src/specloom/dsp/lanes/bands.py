@@ -8,7 +8,6 @@ next estimate: ``x *= r_high + a (r_low - r_high)``, ``low += a x``, ``both += x
 
 from __future__ import annotations
 
-import numpy as np
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
@@ -93,7 +92,7 @@ def take(typing_context, source, place, target, row):
 
 
 @kernel
-def richardson_lucy(mel, n_frames, starts, shares, scales, n_iter, out, x, target, ratios, sums):
+def richardson_lucy(mel, n_frames, starts, shares, totals, areas, scales, n_iter, out, x, target, ratios, sums):
     """``mel`` and ``out`` are flat ``(n_mels, n_frames)`` and ``(n_bins, n_frames)``; ``n_frames`` at least LANES.
 
     Band ``b`` holds the bins ``starts[b] … starts[b + 1]``, between the centres of filters ``b - 1`` and ``b``. Bins
@@ -105,10 +104,13 @@ def richardson_lucy(mel, n_frames, starts, shares, scales, n_iter, out, x, targe
         frame = min(begin, n_frames - LANES)
         for m in range(n_bands - 1):
             take(mel, m * n_frames + frame, target, m + 1)
-        for i in range(x.size):
-            x[i] = np.float32(1.0)
-        for i in range(ratios.size):
-            ratios[i] = target[i]  # the first sweep starts from the mel spectrum itself, spread over its bins
+        # The first sweep gives every bin the mean of what its two filters have seen.
+        for k in range(shares.size):
+            for lane in range(LANES):
+                x[k * LANES + lane] = totals[k]
+        for m in range(n_bands + 1):
+            for lane in range(LANES):
+                ratios[m * LANES + lane] = target[m * LANES + lane] * areas[m]
         for _ in range(n_iter + 1):
             for band in range(n_bands):
                 sweep_band(x, shares, starts[band], starts[band + 1], band, ratios, sums)

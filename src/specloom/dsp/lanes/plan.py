@@ -113,6 +113,11 @@ class Plan:
         grid = rows.reshape(-1, self.pitch)
         return np.ascontiguousarray(grid[:, : self.config.hop_length]).reshape(-1)
 
+    def sound_of(self, rows: Floats) -> Floats:
+        """The samples from the sound's first on; those before the first window, if any, are zero."""
+        samples = self.samples_of(rows)
+        return samples[self.lead :] if self.lead >= 0 else np.pad(samples, (-self.lead, 0))
+
     def empty_rows(self, n_frames: int) -> Floats:
         """A signal array of zeros."""
         return _aligned(self.n_rows(n_frames) * self.pitch)
@@ -161,22 +166,24 @@ class Plan:
             frames.START, *once(rows, rows), half_magnitude, turns, self.n_groups(n_frames), 0, *self.arguments()
         )
 
-    def envelope(self, n_frames: int, begin: int, end: int, *, floor: float = 0.0) -> Envelope:
+    def envelope(self, n_frames: int, begin: int, end: int, *, floors: tuple[float, float] = (0.0, 0.0)) -> Envelope:
         """What sums of ``n_frames`` windowed inverses are multiplied by; zero outside samples ``begin … end``.
 
-        Samples count from the sound's first. ``floor`` bounds the factor near an open edge, where few windows reach:
-        a share of the least sum of squared windows inside.
+        Samples count from the sound's first. The two ``floors`` bound the factors near the first and the last frames,
+        where few windows reach: shares of the least sum of squared windows inside.
         """
         hop = self.config.hop_length
         square = self.window_in.astype(np.float64) ** 2
         pieces = np.pad(square, (0, -square.size % hop)).reshape(-1, hop)
-        least = max(floor * pieces.sum(axis=0).min(), float(np.finfo(np.float32).tiny))
+        whole = pieces.sum(axis=0)
+        least = [max(floor * whole.min(), float(np.finfo(np.float32).tiny)) for floor in floors]
         grid = _aligned(self.n_rows(n_frames) * self.pitch).reshape(-1, self.pitch)
         # Inside, every row is the same; only the first and the last few rows miss frames.
-        grid[:n_frames, :hop] = _inverse(pieces.sum(axis=0), least)
-        for row in (*range(min(len(pieces) - 1, n_frames)), *range(n_frames, n_frames + len(pieces) - 1)):
+        grid[:n_frames, :hop] = _inverse(whole, least[0])
+        n_edge = len(pieces) - 1
+        for row in (*range(min(n_edge, n_frames)), *range(n_frames, n_frames + n_edge)):
             there = pieces[max(0, row - n_frames + 1) : row + 1]
-            grid[row, :hop] = _inverse(there.sum(axis=0), least)
+            grid[row, :hop] = _inverse(there.sum(axis=0), least[row >= n_frames])
         self._silence(grid, 0, begin + self.lead)
         self._silence(grid, end + self.lead, len(grid) * hop)
         return Envelope(grid.reshape(-1), np.arange(self.n_groups(n_frames) + 1) * LANES * self.pitch)
