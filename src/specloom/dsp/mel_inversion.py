@@ -25,7 +25,7 @@ def mel_to_magnitude(
     config: MelConfig,
     *,
     method: MelMethod = "richardson-lucy",
-    n_iter: int = 30,
+    n_iter: int = 20,
 ) -> FloatArray:
     """The magnitude that a mel spectrum was made of, as far as it can be known.
 
