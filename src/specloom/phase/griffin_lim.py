@@ -120,7 +120,7 @@ def _lanes_griffin_lim(
     momentum: float,
     length: int,
 ) -> npt.NDArray[np.float32]:
-    """The same with two signals as its state; see `specloom.dsp.lanes.frames.iterate`."""
+    """The same with two signals as its state; see `specloom.dsp.lanes.frames.walk`."""
     from specloom.dsp.lanes.plan import Plan
 
     loudest = float(magnitude.max())

@@ -326,7 +326,7 @@ def _solve_lanes(
     loudest = float(magnitude.max())
     n_frames = magnitude.shape[1]
     plan = Plan(config, narrow=True)
-    half = plan.pack(np.ascontiguousarray(magnitude), 0.5 / loudest)
+    half = plan.pack(magnitude, 0.5 / loudest)
     envelope = plan.envelope(n_frames, edges.begin, edges.end, floors=edges.floors)
     rows = plan.empty_rows(n_frames)
     plan.start(half, plan.pack_frames(turns), n_frames, rows)

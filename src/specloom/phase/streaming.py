@@ -23,7 +23,7 @@ import numpy.typing as npt
 from specloom.config import StftConfig
 from specloom.dsp.lanes.compiled import kernel
 from specloom.dsp.lanes.frames import EMIT, PROJECT, START, walk
-from specloom.dsp.lanes.plan import LANES, Plan, once
+from specloom.dsp.lanes.plan import LANES, Plan, for_kernels, once
 from specloom.dsp.stft import fit_length, lanes_serve, require_bins, require_finite_floats
 from specloom.dsp.windows import padded_window, require_invertible
 from specloom.errors import ParameterError
@@ -172,7 +172,7 @@ class _LanesEngine(_Engine):
         """Take frames, give a hop of samples for each."""
         out = np.empty(magnitude.shape[1] * self.config.hop_length, dtype=np.float32)
         self.n_present = _advance_lanes(
-            np.ascontiguousarray(magnitude.T), self.n_present, self.n_active, self.ready, self.slopes, self.past,
+            for_kernels(magnitude.T), self.n_present, self.n_active, self.ready, self.slopes, self.past,
             self.old_sums, self.new_factors, self.plain, self.half, self.newest, self.turned, self.spectra,
             self.plan.n_groups(self.n_active), out, self.plan.arguments(),
         )  # fmt: skip

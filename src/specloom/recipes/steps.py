@@ -38,7 +38,7 @@ def only(recipe: Recipe, *steps: str) -> Recipe:
     >>> from specloom.recipes import TACOTRON
     >>> alone = only(TACOTRON, "trim")
     >>> alone.trim_db, alone.preemphasis
-    (15.0, None)
+    (60.0, None)
 
     Raises
     ------

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numba as nb
-from numba.core.caching import FunctionCache
+from numba.core.caching import FunctionCache, IndexDataCacheFile
 
 
 @lru_cache(maxsize=1)
@@ -21,10 +21,19 @@ def _digest() -> str:
 
 
 class _SourceAwareCache(FunctionCache):
-    """numba's cache looks at the file of the function only, not at the functions that it calls from elsewhere."""
+    """numba's cache looks at the file of the function only, not at the functions that it calls from elsewhere.
 
-    def _index_key(self, sig: Any, codegen: Any) -> tuple[Any, ...]:
-        return (*super()._index_key(sig, codegen), _digest())
+    Sources that differ get files of their own. With one signature a kernel (which `specloom.dsp.lanes.plan.for_kernels`
+    sees to), processes that compile at the same time then write the same file, and whichever is last does no harm.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)
+        self._cache_file = IndexDataCacheFile(
+            cache_path=self._cache_path,
+            filename_base=f"{self._impl.filename_base}-{_digest()[:12]}",
+            source_stamp=self._impl.locator.get_source_stamp(),
+        )
 
 
 def kernel(function: Callable[..., Any]) -> Any:

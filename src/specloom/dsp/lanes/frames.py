@@ -529,9 +529,9 @@ def natural_logarithm(value: Lane) -> Lane:
     bits = value.bits()
     exponent = Lane(b, b.sitofp(b.sub(b.lshr(bits, every(23)), every(127)), VECTOR))
     m = Lane(b, b.bitcast(b.or_(b.and_(bits, every(0x7FFFFF)), every(0x3F800000)), VECTOR))
-    # Minimax for log2 on [1, 2).
-    p = m * -0.0821343 + 0.649733
-    for coefficient in (-2.13467, 4.07009, -2.50301):
+    # log2 on [1, 2), interpolated at the Chebyshev nodes.
+    p = m * -0.07844068 + 0.62603218
+    for coefficient in (-2.07833517, 4.02921139, -2.49835315):
         p = p * m + coefficient
     return (exponent + p) * math.log(2.0)
 

@@ -48,6 +48,11 @@ def once(source: Floats, target: Floats) -> tuple[Any, ...]:
     return 0, still, still, still, source, target, target, target, _NO_PLACES
 
 
+def for_kernels(values: Floats) -> Floats:
+    """The same numbers, contiguous and writeable: other layouts would each have every kernel compiled again."""
+    return np.require(values, dtype=np.float32, requirements=["C", "W"])
+
+
 class Envelope(NamedTuple):
     """Factors for overlapped sums, a row layout like a signal's, and where each group's (and the rest's) begin."""
 
@@ -125,7 +130,7 @@ class Plan:
     def pack(self, values: Floats, scale: float = 1.0) -> Floats:
         """``(n_bins, n_frames)`` as the rows that START and PROJECT read."""
         packed = _aligned(self.n_groups(values.shape[1]) * self.tables.bins.size * LANES)
-        frames.pack_rows(values, self.tables.bins, np.float32(scale), packed)
+        frames.pack_rows(for_kernels(values), self.tables.bins, np.float32(scale), packed)
         return packed
 
     def pack_frames(self, turns: Floats) -> Floats:
@@ -133,7 +138,7 @@ class Plan:
         t = self.tables
         n_groups = self.n_groups(turns.shape[0])
         missing = n_groups * LANES - turns.shape[0]
-        whole = np.pad(turns, ((0, missing), (0, 0))) if missing else np.ascontiguousarray(turns)
+        whole = np.pad(turns, ((0, missing), (0, 0))) if missing else for_kernels(turns)
         packed = _aligned(n_groups * t.bins.size * LANES)
         frames.pack_frames(whole, t.rows, t.bins.size, TWIN_ROW, packed)
         return packed
@@ -248,4 +253,4 @@ def natural_logs(magnitude: Floats, logs: Floats, row: int, column: int) -> None
         logs[row : row + n_frames, column : column + n_bins] = np.log(np.maximum(magnitude.T, least))
         return
     pitch = logs.shape[1]
-    frames.log_frames(np.ascontiguousarray(magnitude), logs.reshape(-1), row * pitch + column, pitch)
+    frames.log_frames(for_kernels(magnitude), logs.reshape(-1), row * pitch + column, pitch)

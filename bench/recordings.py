@@ -1,0 +1,113 @@
+"""The recordings that are measured: the two that ship always, and a folder of more where there is one."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+import specloom
+from settings import SAMPLE_RATE
+from specloom import sounds
+
+Samples = npt.NDArray[np.float32]
+
+USUAL_FOLDER = Path(__file__).resolve().parents[2] / "shared" / "audio"
+LONGEST_S = 10.0
+STREAMING_RATE = 16_000
+PESQ_RATE = 16_000
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One recording, mono, at the rate that it is measured at."""
+
+    samples: Samples
+    is_speech: bool
+    sample_rate: int = SAMPLE_RATE
+
+    @property
+    def duration_s(self) -> float:
+        return self.samples.size / self.sample_rate
+
+
+@dataclass(frozen=True)
+class Recordings:
+    """A set of clips, said in words."""
+
+    words: str
+    clips: tuple[Clip, ...]
+
+    def shortened(self) -> Recordings:
+        """One clip of speech and one of music, where the sound matters little."""
+        kinds = {clip.is_speech: clip for clip in reversed(self.clips)}
+        words = " and ".join(f"one clip of {'speech' if is_speech else 'music'}" for is_speech in kinds)
+        return Recordings(words, tuple(kinds.values()))
+
+
+def shipped() -> Recordings:
+    """Those of `specloom.sounds`."""
+    clips = tuple(_clip(sounds.path(name), name == "speech", SAMPLE_RATE) for name in sounds.NAMES)
+    return Recordings("the two recordings that ship with Specloom", clips)
+
+
+def chosen(folder: Path | None) -> Recordings:
+    """Ten of speech and five of music from ``folder``, or the shipped ones without it."""
+    if folder is None:
+        return shipped()
+    speech = _listed(folder, "voices/LJSpeech_22k", "valid")[:4] + _listed(folder, "voices/VCTK24k", "test")[:6]
+    music = _listed(folder, "music/misc", "test")[:3] + _listed(folder, "music/orchestral", "test")[:2]
+    clips = [_clip(path, True, SAMPLE_RATE) for path in speech] + [_clip(path, False, SAMPLE_RATE) for path in music]
+    return Recordings(
+        f"{len(speech)} speech and {len(music)} music recordings of up to {LONGEST_S:.0f} s, "
+        f"{SAMPLE_RATE} Hz (see bench/README.md)",
+        tuple(clips),
+    )
+
+
+def streaming_speech(folder: Path | None) -> Recordings:
+    """Speech at 16 kHz for the streaming row."""
+    if folder is None:
+        clips = (_clip(sounds.path("speech"), True, STREAMING_RATE),)
+        return Recordings("the speech that ships with Specloom, 16 kHz", clips)
+    paths = _listed(folder, "speech/", "test")
+    clips = tuple(_clip(path, True, STREAMING_RATE) for path in paths)
+    return Recordings(
+        f"{len(clips)} speakers reading, up to {LONGEST_S:.0f} s each, 16 kHz (see bench/README.md)", clips
+    )
+
+
+def long_sound(recordings: Recordings, seconds: float) -> Samples:
+    """All clips one after the other, again and again."""
+    once = np.concatenate([clip.samples for clip in recordings.clips])
+    return np.resize(once, int(seconds * SAMPLE_RATE))
+
+
+def _listed(folder: Path, prefix: str, split: str) -> list[Path]:
+    """Files of the folder's MANIFEST.csv under a prefix and in a split, by name."""
+    rows = [row for row in _manifest(folder) if row["path"].startswith(prefix) and row["split"] == split]
+    if not rows:
+        raise SystemExit(f"{folder / 'MANIFEST.csv'} lists no {split} files under {prefix}: give another --audio")
+    return [folder / row["path"] for row in sorted(rows, key=lambda row: row["path"])]
+
+
+@cache
+def _manifest(folder: Path) -> list[dict[str, str]]:
+    path = folder / "MANIFEST.csv"
+    if not path.is_file():
+        raise SystemExit(f"{path} is missing: --audio needs a folder with that list (columns path, split)")
+    with path.open(newline="", encoding="utf-8") as lines:
+        return list(csv.DictReader(lines))
+
+
+def _clip(path: Path, is_speech: bool, sample_rate: int) -> Clip:
+    """The first seconds of speech, the middle of music (which often fades in)."""
+    audio = specloom.load(path, channels="mono")
+    samples = specloom.resample(audio.samples, audio.sample_rate, sample_rate)
+    n = min(samples.size, int(LONGEST_S * sample_rate))
+    begin = 0 if is_speech else (samples.size - n) // 2
+    return Clip(np.ascontiguousarray(samples[begin : begin + n]), is_speech, sample_rate)

@@ -1,0 +1,70 @@
+"""The three settings at which everything is measured, and the bars."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from specloom.config import MelConfig, StftConfig
+
+SAMPLE_RATE = 22_050
+N_MELS = 80
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """A transform, the iterations that librosa is given at it, and the bars that differ between settings."""
+
+    name: str
+    config: StftConfig
+    librosa_iterations: int
+    fast_bar: float
+    """Times librosa's speed that ``quality="fast"`` must reach."""
+    best_bar_db: float
+    """Spectral convergence that ``quality="best"`` must reach."""
+    mel_pesq_bar: float
+    """PESQ above librosa's that mel to magnitude must reach."""
+
+    @property
+    def mel(self) -> MelConfig:
+        return MelConfig(sample_rate=SAMPLE_RATE, n_fft=self.config.n_fft, n_mels=N_MELS)
+
+    @property
+    def label(self) -> str:
+        c = self.config
+        return f"{self.name} ({c.n_fft}/{c.hop_length}/{c.win_length})"
+
+
+def _transform(n_fft: int, hop_length: int, win_length: int) -> StftConfig:
+    return StftConfig(sample_rate=SAMPLE_RATE, n_fft=n_fft, hop_length=hop_length, win_length=win_length)
+
+
+SETTINGS = (
+    Setting(
+        name="A", config=_transform(2048, 276, 1102), librosa_iterations=100,
+        fast_bar=80, best_bar_db=-45, mel_pesq_bar=0.3,
+    ),
+    Setting(
+        name="B", config=_transform(1024, 256, 1024), librosa_iterations=64,
+        fast_bar=45, best_bar_db=-36, mel_pesq_bar=0.0,
+    ),
+    Setting(
+        name="C", config=_transform(2048, 512, 2048), librosa_iterations=32,
+        fast_bar=30, best_bar_db=-38, mel_pesq_bar=0.0,
+    ),
+)  # fmt: skip
+
+ITERATION_BAR = 20.0
+ITERATION_BAR_WITHOUT_AVX512 = 10.0
+SAME_BAR_DB = -100.0
+LONG_FILE_BAR = 0.8
+MEL_BAR = 400.0
+MEL_SOUND_BAR = 100.0
+TORCH_BAR = 2.0
+LIBROSA_TRANSFORM_BAR = 3.0
+THREADS_BAR = 1.7
+LATENCY_BAR_S = 0.030
+STREAMING_PESQ_BAR = 4.1
+STREAMING_TIME_BAR = 0.01
+IMPORT_BAR_S = 0.25
+COMPILE_BAR_S = 5.0
+SIZE_BAR_MB = 130.0
