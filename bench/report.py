@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from results import Result
+from results import Result, number
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "bench" / "results"
@@ -99,12 +99,8 @@ def table(record: Record) -> str:
 def _ratio(spread: Record | None) -> str:
     if spread is None:
         return ""
-    low, median, high = (_short(spread[key]) for key in ("low", "median", "high"))
+    low, median, high = (number(spread[key]) for key in ("low", "median", "high"))
     return f"**{median} ×** ({low} – {high})"
-
-
-def _short(value: float) -> str:
-    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _machines(records: list[Record]) -> str:

@@ -91,7 +91,8 @@ def number(value: float) -> str:
     """Three figures."""
     if np.isnan(value):
         return "–"
-    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    size = abs(value)
+    return f"{value:.0f}" if size >= 100 else f"{value:.1f}" if size >= 10 else f"{value:.3g}"
 
 
 def microseconds(seconds: float) -> str:
