@@ -1,7 +1,7 @@
 """Phase retrieval while the frames arrive.
 
 Each new frame gets its phases from the gradient (`specloom.phase.gradient.next_frame`), counted from what the frame
-before has really become. Then a few Griffin-Lim iterations run over the frames that reach into samples not yet given
+before has really become. Then a few fast Griffin-Lim iterations run over the frames that reach into samples not yet given
 out; samples given out are fixed and hold the new ones to their phase. Samples leave half a hop before the newest
 frame's centre, and ``lookahead`` hops earlier still.
 
@@ -31,7 +31,8 @@ from specloom.phase.gradient import next_frame, slopes
 
 Floats = npt.NDArray[np.float32]
 
-N_ITER = 4
+N_ITER = 7
+MOMENTUM = 0.8
 # Sums of squared windows count as at least this share of the usual: the newest frame's far end has nothing but itself.
 EDGE_FLOOR = 0.125
 _LEAST = 1e-30  # what logarithms are taken of at least
@@ -192,6 +193,7 @@ def _advance_lanes(
     hop, bins = transform[0], transform[13]
     logs, slope, turns = np.empty(n_bins, np.float32), np.empty(n_bins, np.float32), np.empty(n_bins, np.float32)
     used = old_sums.shape[1]
+    settled = np.zeros(used, np.float32)
     signal, sums = plain[4], plain[5]
     last = n_active - 1
     group, lane = last // LANES, last % LANES
@@ -217,8 +219,11 @@ def _advance_lanes(
             if iteration > 0:
                 sums[:used] = np.float32(0.0)
                 walk(PROJECT, *plain, half, half, n_groups, 0, *transform)
+            momentum = np.float32(MOMENTUM if 0 < iteration < N_ITER else 0.0)
             for i in range(ready, used):
-                signal[i] = sums[i] * new_factors[n_present, i]
+                new = sums[i] * new_factors[n_present, i]
+                signal[i] = new + momentum * (new - settled[i])
+                settled[i] = new
         out[t * hop : (t + 1) * hop] = signal[ready : ready + hop]
         walk(EMIT, *plain, spectra, spectra, n_groups, 2 * LANES * n_groups, *transform)
         for k in range(n_bins):
@@ -266,10 +271,13 @@ class _ReferenceEngine(_Engine):
         self.signal = np.concatenate([self.signal[hop:], np.zeros(hop, np.float32)])
         newest = np.zeros((self.n_active, self.config.n_bins), dtype=np.complex64)
         newest[-1] = magnitude * np.exp(2j * np.pi * turns)
-        self._settle(self._added(newest) + self.signal * self.old_sums[self.n_present])
-        for _ in range(N_ITER):
+        before = self._settle(self._added(newest) + self.signal * self.old_sums[self.n_present])
+        for iteration in range(1, N_ITER + 1):
             spectra = self._spectra()
-            self._settle(self._added(spectra * (self.magnitude / np.maximum(np.abs(spectra), 1e-15))))
+            new = self._settle(self._added(spectra * (self.magnitude / np.maximum(np.abs(spectra), 1e-15))))
+            if iteration < N_ITER:
+                self.signal[self.ready :] += np.float32(MOMENTUM) * (new - before)
+            before = new
         self.past = np.stack([logs, slope, np.angle(self._spectra()[-1]) / (2 * np.pi)]).astype(np.float32)
         return self.signal[self.ready : self.ready + hop].copy()
 
@@ -288,8 +296,11 @@ class _ReferenceEngine(_Engine):
             total[start : start + piece.size] += piece
         return total
 
-    def _settle(self, sums: Floats) -> None:
-        self.signal[self.ready :] = (sums * self.new_factors[self.n_present])[self.ready :]
+    def _settle(self, sums: Floats) -> Floats:
+        """Make the sums the estimate of what is not given out yet, and return it."""
+        estimate = np.asarray((sums * self.new_factors[self.n_present])[self.ready :])
+        self.signal[self.ready :] = estimate
+        return estimate
 
     def held(self) -> Floats:
         """The estimate of the samples that have not left yet."""
