@@ -7,6 +7,7 @@ import platform
 import shutil
 import subprocess
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -57,8 +58,9 @@ def _vectors() -> str:
     return "SSE2" if "sse2" in FEATURES else "no vector unit known"
 
 
+@cache
 def _specloom() -> str:
-    """The version, and the commit where there is one."""
+    """The version, and the commit where there is one, as it was when the run began."""
     import specloom
 
     commit, changed = _git("rev-parse", "--short", "HEAD"), _git("status", "--porcelain", "--", "../src")

@@ -74,7 +74,10 @@ def section(record: Record) -> str:
         f"Audio: {record['audio']}." if record["audio"] else "",
         f"Peer: {record['peer']}." if record["peer"] else "",
     ]
-    facts.append(f"Measured {record['date']}, load {record['load']} on {record['machine']['cores']} cores.")
+    facts.append(
+        f"Measured {record['date']} with specloom {record['versions']['specloom']}, load {record['load']} on "
+        f"{record['machine']['cores']} cores."
+    )
     return "\n\n".join(
         [f"## {record['title']}", " ".join(fact for fact in facts if fact), table(record), *record["notes"]]
     )
@@ -115,7 +118,7 @@ def _machines(records: list[Record]) -> str:
 
 def _machine(record: Record) -> str:
     m = record["machine"]
-    versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
+    versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items() if name != "specloom")
     return (
         f"Machine: {m['cpu']}, {m['cores']} cores, {m['vectors']}, {m['memory_gb']} GB, {m['system']}. {versions}. "
         "One thread, process CPU time, ours and the peer in turn; a ratio is the median with the range of the middle "

@@ -32,6 +32,18 @@ Quality = Literal["fast", "balanced", "best"]
 Floats = npt.NDArray[np.float32]
 
 
+class _Acceleration(NamedTuple):
+    """``gamma``, ``alpha`` and ``beta`` of the accelerated algorithm; see `specloom.dsp.lanes.frames.walk`."""
+
+    gamma: float
+    alpha: float
+    beta: float
+
+
+# Nenov et al. 2024 gains most in the first dozens of iterations; the fast algorithm of 2013 goes further in hundreds.
+AGLA, FGLA = _Acceleration(1.3, 0.85, 0.56), _Acceleration(1.0, 0.99, 0.0)
+
+
 @dataclass(frozen=True)
 class _Effort:
     """What a quality buys."""
@@ -39,19 +51,19 @@ class _Effort:
     n_iter: int
     block: int
     """Frames that a block yields."""
+    acceleration: _Acceleration
 
 
 def _effort(quality: str, config: StftConfig) -> _Effort:
+    """The more frames there are, and the more of them overlap, the longer it takes until they agree."""
     if quality not in get_args(Quality):
         raise ParameterError(f"quality={quality!r}: allowed are {', '.join(get_args(Quality))}")
+    rate, overlap = config.frame_rate_hz, config.n_fft / config.hop_length
     if quality == "best":
-        # The more the frames overlap the longer it takes until they agree.
-        return _Effort(min(1200, round(50 * (config.n_fft / config.hop_length) ** 1.5)), 2048)
-    return _Effort(8 if quality == "fast" else 32, 512)
+        return _Effort(max(200, min(1800, round(0.72 * overlap**2 * rate))), 2048, FGLA)
+    n_iter = max(6, min(12, round(0.115 * rate))) if quality == "fast" else 32
+    return _Effort(n_iter, 512, AGLA)
 
-
-# Nenov et al. 2024: over-projection gamma, and the two steps alpha and beta.
-GAMMA, ALPHA, BETA = 1.3, 0.85, 0.56
 
 # Where frames end few windows reach, and dividing by their sum would turn small errors into clicks. The sum counts as
 # at least this share of the usual one: where a block's margin ends, and where an uncentred sound begins or ends.
@@ -74,8 +86,8 @@ def reconstruct(
         Non-negative magnitudes (not power, not decibels).
     config : StftConfig
     quality : {"fast", "balanced", "best"}
-        8, 32 or some hundreds of iterations (50 times the 1.5th power of ``n_fft / hop_length``) after the phase
-        gradient.
+        6 to 12 iterations after the phase gradient, 32, or 200 to 1800 (the more frames a second and the more they
+        overlap, the more).
     length : int, optional
         Samples to return; tell it whenever it is known: a wrong length costs up to 1 dB at the last frame.
     threads : int
@@ -177,7 +189,7 @@ def _sound(
 ) -> Iterator[FloatArray]:
     """Samples, block by block."""
     blocks = _blocks(pieces, config, effort.block)
-    solved = _in_order(blocks, lambda block: _solve(block, config, effort.n_iter, length), threads)
+    solved = _in_order(blocks, lambda block: _solve(block, config, effort, length), threads)
     yield from _joined(solved, _margin(config) // 2 * config.hop_length)
 
 
@@ -291,7 +303,7 @@ def _centre(dtype: np.dtype[Any], config: StftConfig) -> float:
 # --- one block --------------------------------------------------------------------------------------------------
 
 
-def _solve(block: _Block, config: StftConfig, n_iter: int, length: int | None) -> _Piece:
+def _solve(block: _Block, config: StftConfig, effort: _Effort, length: int | None) -> _Piece:
     """The block's samples, with half its margins on both sides."""
     hop, fade = config.hop_length, _margin(config) // 2 * config.hop_length
     origin = block.first * hop
@@ -313,12 +325,12 @@ def _solve(block: _Block, config: StftConfig, n_iter: int, length: int | None) -
         (MARGIN_FLOOR if block.begin else SOUND_FLOOR, SOUND_FLOOR if block.is_last else MARGIN_FLOOR),
     )
     solve = _solve_lanes if lanes_serve(magnitude.dtype, config) else _solve_reference
-    samples = solve(magnitude, block.turns, config, n_iter, edges)
+    samples = solve(magnitude, block.turns, config, effort, edges)
     return _Piece(start, fit_length(samples[start - origin :], end - start) * unit, n_alone)
 
 
 def _solve_lanes(
-    magnitude: npt.NDArray[Any], turns: Floats, config: StftConfig, n_iter: int, edges: _Edges
+    magnitude: npt.NDArray[Any], turns: Floats, config: StftConfig, effort: _Effort, edges: _Edges
 ) -> FloatArray:
     """Samples from the first frame's own instant on, by the lanes."""
     from specloom.dsp.lanes.plan import Plan
@@ -331,12 +343,12 @@ def _solve_lanes(
     rows = plan.empty_rows(n_frames)
     plan.start(half, plan.pack_frames(turns), n_frames, rows)
     rows *= envelope.factors
-    plan.iterate(half, n_frames, rows, envelope, n_iter=n_iter, gamma=GAMMA, alpha=ALPHA, beta=BETA)
+    plan.iterate(half, n_frames, rows, envelope, n_iter=effort.n_iter, **effort.acceleration._asdict())
     return plan.sound_of(rows) * np.float32(loudest)
 
 
 def _solve_reference(
-    magnitude: npt.NDArray[Any], turns: Floats, config: StftConfig, n_iter: int, edges: _Edges
+    magnitude: npt.NDArray[Any], turns: Floats, config: StftConfig, effort: _Effort, edges: _Edges
 ) -> FloatArray:
     """The same with `scipy.fft`, in the precision of ``magnitude``."""
     import scipy.fft
@@ -360,10 +372,11 @@ def _solve_reference(
 
     settled = add(target * np.exp(2j * np.pi * turns))
     looked_at = pushed = settled
-    for iteration in range(n_iter):
-        gamma = 1.0 if iteration == n_iter - 1 else GAMMA
-        new = gamma * project(looked_at) + (1.0 - gamma) * pushed
-        looked_at, pushed = new + ALPHA * (new - settled), new + BETA * (new - settled)
+    gamma, alpha, beta = effort.acceleration
+    for iteration in range(effort.n_iter):
+        weight = 1.0 if iteration == effort.n_iter - 1 else gamma
+        new = weight * project(looked_at) + (1.0 - weight) * pushed
+        looked_at, pushed = new + alpha * (new - settled), new + beta * (new - settled)
         settled = new
     return np.asarray(settled[n_fft // 2 if config.center else 0 :] * loudest)
 
