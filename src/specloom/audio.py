@@ -18,7 +18,8 @@ class Audio:
     ----------
     samples : float32 array, shape ``(n_samples,)`` or ``(n_channels, n_samples)``
         Full scale is ±1. Other real dtypes of floating point are converted; integers are refused, because
-        their full scale is not known here (`specloom.load` knows it). The array is kept read-only.
+        their full scale is not known here (`specloom.load` knows it). Kept as a read-only view: a float32 array of your
+        own is not copied, so do not write to it afterwards.
     sample_rate : int
         Hertz.
 

@@ -5,7 +5,9 @@ They are plain numbers and names, so they travel as JSON inside every file that 
 
 from __future__ import annotations
 
+import operator
 from dataclasses import asdict, dataclass
+from numbers import Real
 from typing import Any, Literal
 
 from specloom.errors import ParameterError
@@ -15,9 +17,21 @@ MelNorm = Literal["slaney"] | None
 WindowSpec = str | tuple[str | float, ...]
 
 
-def _require_whole(name: str, value: object, least: int, hint: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+def _require_whole(settings: object, name: str, least: int, hint: str) -> None:
+    """Refuse a field that is no whole number; numpy's integers become Python's, so that settings are JSON."""
+    value = getattr(settings, name)
+    try:
+        whole = operator.index(value)
+    except TypeError:
+        whole = least - 1
+    if isinstance(value, bool) or whole < least:
         raise ParameterError(f"{name}={value!r}: a whole number of at least {least} is needed; {hint}")
+    object.__setattr__(settings, name, whole)
+
+
+def _require_number(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise ParameterError(f"{name}={value!r}: a number of hertz is needed")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,12 +68,14 @@ class StftConfig:
     center: bool = True
 
     def __post_init__(self) -> None:
-        _require_whole("sample_rate", self.sample_rate, 1, "give the rate of the recording in hertz")
-        _require_whole("n_fft", self.n_fft, 2, "1024 or 2048 are usual")
-        _require_whole("hop_length", self.hop_length, 1, "a quarter of the window is usual")
+        _require_whole(self, "sample_rate", 1, "give the rate of the recording in hertz")
+        _require_whole(self, "n_fft", 2, "1024 or 2048 are usual")
+        _require_whole(self, "hop_length", 1, "a quarter of the window is usual")
+        if not isinstance(self.center, bool):
+            raise ParameterError(f"center={self.center!r}: True or False is needed")
         if self.win_length == 0 and not isinstance(self.win_length, bool):
             object.__setattr__(self, "win_length", self.n_fft)
-        _require_whole("win_length", self.win_length, 1, "at most n_fft")
+        _require_whole(self, "win_length", 1, "at most n_fft")
         if self.win_length > self.n_fft:
             raise ParameterError(
                 f"win_length={self.win_length} is larger than n_fft={self.n_fft}; shorten the window or raise n_fft"
@@ -127,9 +143,9 @@ class MelConfig:
     norm: MelNorm = "slaney"
 
     def __post_init__(self) -> None:
-        _require_whole("sample_rate", self.sample_rate, 1, "give the rate of the recording in hertz")
-        _require_whole("n_fft", self.n_fft, 2, "the transform's n_fft")
-        _require_whole("n_mels", self.n_mels, 1, "80 and 128 are usual")
+        _require_whole(self, "sample_rate", 1, "give the rate of the recording in hertz")
+        _require_whole(self, "n_fft", 2, "the transform's n_fft")
+        _require_whole(self, "n_mels", 1, "80 and 128 are usual")
         if self.n_mels > self.n_fft // 2 + 1:
             raise ParameterError(
                 f"n_mels={self.n_mels} is more than the {self.n_fft // 2 + 1} bins of n_fft={self.n_fft}; "
@@ -139,6 +155,9 @@ class MelConfig:
             raise ParameterError(f"scale={self.scale!r}: allowed are 'slaney' and 'htk'")
         if self.norm not in ("slaney", None):
             raise ParameterError(f"norm={self.norm!r}: allowed are 'slaney' and None")
+        _require_number("fmin_hz", self.fmin_hz)
+        if self.fmax_hz is not None:
+            _require_number("fmax_hz", self.fmax_hz)
         upper = self.upper_hz
         if not 0.0 <= self.fmin_hz < upper:
             raise ParameterError(f"fmin_hz={self.fmin_hz} and fmax_hz={upper}: 0 <= fmin_hz < fmax_hz is needed")

@@ -60,7 +60,7 @@ def mel_to_magnitude(
     divergence this is the multiplicative update of Lee and Seung, 1999.)
     """
     values = require_finite_floats("mel", mel)
-    if values.ndim < 2 or values.shape[-2] != config.n_mels or values.shape[-1] == 0:
+    if values.ndim < 2 or values.shape[-2] != config.n_mels or values.size == 0:
         raise ParameterError(f"mel has shape {values.shape}: (..., {config.n_mels}, n_frames) is needed")
     if values.min() < 0:
         raise ParameterError(

@@ -61,7 +61,8 @@ def stft(samples: npt.ArrayLike, config: StftConfig) -> ComplexArray:
 
     Notes
     -----
-    Law: ``istft(stft(x), length=len(x)) == x`` whenever the config is invertible (tests/laws).
+    Law: ``istft(stft(x), length=len(x)) == x`` at every sample that a window sees, whenever the config is invertible
+    (tests/laws). With few overlapping windows the last samples may lie behind the last window.
     """
     samples = require_finite_floats("samples", samples)
     require_frames(samples, config)
@@ -176,7 +177,7 @@ def _lanes_istft(spec: npt.NDArray[np.complex64], config: StftConfig, length: in
 
 def require_bins(name: str, array: npt.NDArray[Any], config: StftConfig) -> None:
     """Refuse an array that is not ``(..., n_fft // 2 + 1, n_frames)`` with at least one frame."""
-    if array.ndim < 2 or array.shape[-2] != config.n_bins or array.shape[-1] == 0:
+    if array.ndim < 2 or array.shape[-2] != config.n_bins or array.size == 0:
         raise ParameterError(
             f"{name} has shape {array.shape}: (..., {config.n_bins}, n_frames) is needed for n_fft={config.n_fft}"
             + ("; it looks transposed" if array.ndim >= 2 and array.shape[-1] == config.n_bins else "")
@@ -185,7 +186,7 @@ def require_bins(name: str, array: npt.NDArray[Any], config: StftConfig) -> None
 
 def require_frames(samples: npt.NDArray[Any], config: StftConfig) -> None:
     """Refuse a sound that gives no frame."""
-    if samples.ndim < 1 or samples.shape[-1] == 0:
+    if samples.ndim < 1 or samples.size == 0:
         raise ParameterError("samples are empty: at least one sample is needed")
     if not config.center and samples.shape[-1] < config.n_fft:
         raise ParameterError(

@@ -81,8 +81,8 @@ def griffin_lim(
     magnitude, unit = in_safe_range(require_magnitude(magnitude, config))
     if isinstance(n_iter, bool) or not isinstance(n_iter, int) or n_iter < 0:
         raise ParameterError(f"n_iter={n_iter!r}: a whole number of at least 0 is needed")
-    if not 0.0 <= momentum <= 1.0:
-        raise ParameterError(f"momentum={momentum}: 0 <= momentum <= 1 is needed; above 1 it diverges")
+    if not isinstance(momentum, float | int) or not 0.0 <= momentum <= 1.0:
+        raise ParameterError(f"momentum={momentum!r}: 0 <= momentum <= 1 is needed; above 1 it diverges")
     phase = _initial_phase(magnitude, initial_phase, rng)
     if lanes_serve(magnitude.dtype, config):
         wanted = config.n_samples(magnitude.shape[-1]) if length is None else length

@@ -1,8 +1,8 @@
 """Phase retrieval while the frames arrive.
 
 Each new frame gets its phases from the gradient (`specloom.phase.gradient.next_frame`), counted from what the frame
-before has really become. Then a few fast Griffin-Lim iterations run over the frames that reach into samples not yet given
-out; samples given out are fixed and hold the new ones to their phase. Samples leave half a hop before the newest
+before has really become. Then a few fast Griffin-Lim iterations run over the frames that reach into samples not yet
+given out; samples given out are fixed and hold the new ones to their phase. Samples leave half a hop before the newest
 frame's centre, and ``lookahead`` hops earlier still.
 
 References
@@ -24,7 +24,7 @@ from specloom.config import StftConfig
 from specloom.dsp.lanes.compiled import kernel
 from specloom.dsp.lanes.frames import EMIT, PROJECT, START, walk
 from specloom.dsp.lanes.plan import LANES, Plan, for_kernels, once
-from specloom.dsp.stft import fit_length, lanes_serve, require_bins, require_finite_floats
+from specloom.dsp.stft import fit_length, lanes_serve, require_bins, require_finite_floats, require_length
 from specloom.dsp.windows import padded_window, require_invertible
 from specloom.errors import ParameterError
 from specloom.phase.gradient import next_frame, slopes
@@ -72,6 +72,7 @@ class StreamingReconstructor:
         first_centre = (config.n_fft - config.win_length) // 2 + config.win_length // 2 - edge
         self._place = first_centre - self._wait - config.hop_length
         self._n_given = 0
+        self._finished = False
 
     @property
     def latency_samples(self) -> int:
@@ -91,6 +92,8 @@ class StreamingReconstructor:
         ParameterError
             For negative or non-finite magnitudes, or a wrong number of bins.
         """
+        if self._finished:
+            raise ParameterError("the sound is finished: make a new StreamingReconstructor for the next one")
         values = require_finite_floats("magnitude", magnitude)
         values = values[:, None] if values.ndim == 1 else values
         if values.ndim == 2 and values.shape[1] == 0:
@@ -106,6 +109,8 @@ class StreamingReconstructor:
 
     def finish(self, length: int | None = None) -> Floats:
         """The samples still held, up to ``length`` in all (what the frames give, if None)."""
+        require_length(length)
+        self._finished = True
         wanted = self.config.n_samples(self._n_frames) if length is None else length
         left = max(0, wanted - self._n_given)
         return fit_length(self._give(self._engine.held()), left) if self._n_frames else np.zeros(left, np.float32)

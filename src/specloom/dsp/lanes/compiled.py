@@ -37,7 +37,18 @@ class _SourceAwareCache(FunctionCache):
 
 
 def kernel(function: Callable[..., Any]) -> Any:
-    """Compile a function that Python calls: cached, without the interpreter's lock."""
+    """Compile a function that Python calls: cached where that can be, without the interpreter's lock."""
+    if not _can_cache(function):
+        return nb.njit(nogil=True)(function)
     dispatcher: Any = nb.njit(cache=True, nogil=True)(function)
     dispatcher._cache = _SourceAwareCache(function)
     return dispatcher
+
+
+def _can_cache(function: Callable[..., Any]) -> bool:
+    """Whether there is any folder to keep compiled code in; read-only installations may have none."""
+    try:
+        FunctionCache(function)
+    except RuntimeError:  # numba's word for it
+        return False
+    return True
