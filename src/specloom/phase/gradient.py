@@ -90,7 +90,7 @@ _LEVELS_PER_NEPER = 4.0 * 20.0 / float(np.log(10.0))
 _FLOOR = -8.0  # nepers below the loudest bin around: 69 dB
 
 
-@nb.njit(nogil=True)
+@nb.njit(nogil=True, inline="always")
 def _set_levels(logs, floor, level):
     """Levels of the inner rows and columns of a chunk (rows and columns 0 and last are a margin)."""
     n_rows, n_columns = logs.shape
@@ -101,7 +101,7 @@ def _set_levels(logs, floor, level):
             level[t, k] = np.int16(min(max(height + np.float32(1.0), np.float32(0.0)), np.float32(_LEVELS - 1)))
 
 
-@nb.njit(nogil=True)
+@nb.njit(nogil=True, inline="always")
 def _flood(logs, level, turns, heads, following, top, width, per_hop, advance, per_bin, centre):
     """Serve the bins in the buckets, loudest first, until none is left. All arrays are flat, rows of ``width``."""
     half_hop, half_bin = np.float32(0.5) * per_hop, np.float32(0.5) * per_bin

@@ -239,7 +239,7 @@ def _advance_lanes(
     return n_present
 
 
-@nb.njit(nogil=True)
+@nb.njit(nogil=True, inline="always")
 def _shift_lanes(packed, n_active, n_rows):
     """Every frame moves one place back."""
     for j in range(n_active - 1):

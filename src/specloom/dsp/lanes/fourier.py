@@ -287,7 +287,7 @@ join4, join8 = _join(4), _join(8)
 # --- what runs --------------------------------------------------------------------------------------------------
 
 
-@nb.njit(nogil=True, forceinline=True)
+@nb.njit(nogil=True, inline="always")
 def forward(points, base, size, radices, starts, twiddles):
     """Transform the ``size`` points from ``base`` on, all but the `LAST` step."""
     n = size
@@ -304,7 +304,7 @@ def forward(points, base, size, radices, starts, twiddles):
         n = stride
 
 
-@nb.njit(nogil=True, forceinline=True)
+@nb.njit(nogil=True, inline="always")
 def backward(points, base, size, radices, starts, twiddles):
     """Undo `forward`, but for the factor ``size / LAST``."""
     n = LAST

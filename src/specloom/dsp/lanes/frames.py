@@ -283,7 +283,7 @@ project_quads, project_own = (_quad_step(True, True, _project, own) for own in (
 # --- the walk ---------------------------------------------------------------------------------------------------
 
 
-@nb.njit(nogil=True, forceinline=True)
+@nb.njit(nogil=True, inline="always")
 def read_frames(signal, start, hop, gap, window, n_window, points, buffer, twiddles):
     """Window LANES frames, turn them into lanes and take the first step of the transform."""
     eighth = points.size // (16 * LANES) - GAP
@@ -304,7 +304,7 @@ def read_frames(signal, start, hop, gap, window, n_window, points, buffer, twidd
                 split8(buffer, i, points, j + i, eighth + GAP, twiddles, 7 * (j + i))
 
 
-@nb.njit(nogil=True, forceinline=True)
+@nb.njit(nogil=True, inline="always")
 def write_frames(points, twiddles, buffer, signal, start, hop, gap, window, n_window):
     """Take the last step back, turn lanes into frames and add them onto the signal."""
     eighth = points.size // (16 * LANES) - GAP
@@ -323,7 +323,7 @@ def write_frames(points, twiddles, buffer, signal, start, hop, gap, window, n_wi
             part += 1
 
 
-@nb.njit(nogil=True, forceinline=True)
+@nb.njit(nogil=True, inline="always")
 def treat_pairs(mode, points, begin, end, here, there, turns, first, second, start, stride, bins):
     """Do the mode's one thing to the pairs of quads ``begin … end``.
 
@@ -343,7 +343,7 @@ def treat_pairs(mode, points, begin, end, here, there, turns, first, second, sta
             absorb_quads(points, here[k], there[k], turns, base, first, second, start, stride, bins)
 
 
-@nb.njit(nogil=True, forceinline=True)
+@nb.njit(nogil=True, inline="always")
 def treat_own(mode, points, half, turns, first, second, start, stride, bins):
     """Do the mode's one thing to the two quads that are their own partners."""
     if mode == PROJECT:
@@ -396,7 +396,7 @@ def move_lanes(typing_context, array, source, target):
     return signature, generate
 
 
-@nb.njit(nogil=True, forceinline=True)
+@nb.njit(nogil=True, inline="always")
 def walk_group(
     mode, source, at, target, into, first, second, start, stride,
     hop, gap, n_window, window_in, window_out,
