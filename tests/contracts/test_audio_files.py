@@ -16,7 +16,7 @@ from specloom.audio import Audio
 from specloom.errors import AudioFileError, ParameterError
 from specloom.io import audio as audio_io
 from specloom.io import sources
-from specloom.io.audio import AudioFileWarning, AudioReader, AudioWriter, find_recordings, load, save
+from specloom.io.audio import AudioFileWarning, AudioReader, AudioWriter, find_recordings, load, read_comment, save
 
 
 def names_in(folder):
@@ -185,6 +185,18 @@ def test_blocks_written_are_the_file_written_whole(tmp_path, suffix):
         assert not (tmp_path / f"blocks{suffix}").exists()
     whole, blocks = (load(tmp_path / f"{name}{suffix}").samples for name in ("whole", "blocks"))
     np.testing.assert_array_equal(blocks, whole)
+
+
+@pytest.mark.parametrize("name", ["tone.wav", "tone.flac", "tone.rf64"])
+def test_a_comment_comes_back_and_leaves_the_samples_alone(tmp_path, name):
+    comment = '{"specloom": {"spectrogram": "\\udcff.npz"}}'
+    audio = Audio(tone(), 16_000)
+    with AudioWriter(tmp_path / name, audio.sample_rate, 1, comment=comment) as writer:
+        writer.write(audio.samples)
+    assert read_comment(tmp_path / name) == comment
+    assert load(tmp_path / name).n_samples == audio.n_samples
+    save(tmp_path / name, audio)
+    assert read_comment(tmp_path / name) == ""
 
 
 def test_double_files_keep_double_precision(tmp_path):

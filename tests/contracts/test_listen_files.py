@@ -9,8 +9,9 @@ import pytest
 
 from specloom import sounds
 from specloom.errors import ArtifactError, ParameterError
-from specloom.io.audio import load
+from specloom.io.audio import load, save
 from specloom.recipes import LIBROSA, SPOOF, TACOTRON, TACOTRON_AS_WRITTEN, Spectrogram
+from specloom.tasks.batch import FileResult
 from specloom.tasks.draw import draw_files
 from specloom.tasks.listen import listen_files
 
@@ -45,6 +46,39 @@ def test_listen_skips_what_is_there_and_overwrites_when_told(drawn: Path, tmp_pa
     [anew] = listen_files([path], tmp_path / "out", quality="fast", overwrite=True)
     assert anew.status == "done"
     assert first.target.stat().st_mtime_ns > made
+
+
+@pytest.mark.parametrize("sound_format", ["wav", "flac"])
+def test_listen_refuses_a_sound_that_was_made_in_another_way(drawn: Path, tmp_path: Path, sound_format: str) -> None:
+    path = drawn / "deep" / "speech.npz"
+    quieter = replace(SPOOF, synthesis=replace(SPOOF.synthesis, written_peak=0.5))
+
+    def again(**asked: object) -> FileResult:
+        [result] = listen_files([path], tmp_path / "out", sound_format=sound_format, **asked)
+        return result
+
+    first = again(quality="fast")
+    made = first.target.read_bytes()
+    assert again(quality="fast", source="linear").status == "skipped"
+    for asked, words in [
+        ({"quality": "best"}, "quality 'fast', and 'best' is asked for"),
+        ({"quality": "fast", "source": "mel"}, "array 'linear', and 'mel' is asked for"),
+        ({"quality": "fast", "recipe": quieter}, "made with settings"),
+    ]:
+        result = again(**asked)
+        assert result.status == "failed"
+        assert words in result.message
+        assert result.message.endswith("use --overwrite to replace it")
+    assert first.target.read_bytes() == made
+    assert again(quality="fast", source="mel", overwrite=True).status == "done"
+    assert again(quality="fast", source="mel").status == "skipped"
+
+
+def test_listen_keeps_the_sound_that_says_nothing_of_its_making(drawn: Path, tmp_path: Path) -> None:
+    [first] = listen_files([drawn / "deep" / "speech.npz"], tmp_path, quality="fast")
+    save(first.target, load(first.target))
+    [again] = listen_files([drawn / "deep" / "speech.npz"], tmp_path, quality="best")
+    assert again.status == "skipped"
 
 
 def test_listen_keeps_a_file_that_cannot_be_the_result(drawn: Path, tmp_path: Path) -> None:
@@ -126,6 +160,8 @@ def test_listen_hears_arrays_of_other_programs_when_the_recipe_is_said(tmp_path:
     [result] = listen_files([folder], tmp_path / "out", recipe=TACOTRON_AS_WRITTEN, quality="fast")
     assert (result.status, load(result.target).sample_rate) == ("done", 22_050)
     [result] = listen_files([folder], tmp_path / "out", recipe=TACOTRON_AS_WRITTEN)
+    assert "quality 'fast', and 'griffin-lim' is asked for" in result.message
+    [result] = listen_files([folder], tmp_path / "out", recipe=TACOTRON_AS_WRITTEN, quality="fast")
     assert result.status == "skipped"
     np.save(folder / "network.npy", SPOOF.analyse(speech).linear)
     [result] = listen_files([folder], tmp_path / "two", recipe=SPOOF, quality="fast")

@@ -60,10 +60,10 @@ BAD = [
     (changed(trim_db=...), r"recipe lacks the field 'trim_db'"),
     (changed(synthesis__phase__n_iter=...), r"recipe\.synthesis\.phase lacks the field 'n_iter'"),
     (changed(name=7), r"recipe\.name is 7: text is needed"),
-    (changed(sample_rate=22050.5), r"recipe\.sample_rate is 22050\.5: a whole number is needed or null is needed"),
+    (changed(sample_rate=22050.5), r"recipe\.sample_rate is 22050\.5: a whole number or null is needed"),
     (changed(mel_frame_step=True), r"recipe\.mel_frame_step is True: a whole number is needed"),
-    (changed(preemphasis="0.97"), r"recipe\.preemphasis is '0\.97': a finite number is needed or null is needed"),
-    (changed(trim_db=float("nan")), r"recipe\.trim_db is nan: a finite number is needed"),
+    (changed(preemphasis="0.97"), r"recipe\.preemphasis is '0\.97': a finite number or null is needed"),
+    (changed(trim_db=float("nan")), r"recipe\.trim_db is nan: a finite number or null is needed"),
     (changed(channels="left"), r"recipe\.channels is 'left': allowed are mono, each"),
     (changed(quantise_bits=12), r"recipe\.quantise_bits is 12: allowed are 8, 16 or null is needed"),
     (changed(quantise_bits=8.0), r"recipe\.quantise_bits is 8\.0: allowed are 8, 16"),
@@ -91,8 +91,9 @@ def test_recipe_json_with_a_slip_is_refused_in_a_sentence(plain: object, sentenc
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"{", r"mine\.json.*Expecting"),
-        (b"\xff\xfe", r"mine\.json.*decode"),
+        (b"{", r"mine\.json is not JSON \(Expecting"),
+        (b"[" * 100_000, r"mine\.json is no recipe: it is nested too deeply"),
+        (b"\xff\xfe", r"mine\.json is no recipe: it is not text in UTF-8"),
         (b"{}", r"mine\.json: recipe lacks the field 'name'"),
     ],
 )

@@ -115,6 +115,14 @@ def with_settings(path: Path, **fields: Any) -> Path:
     return rewritten(path, change)
 
 
+def test_spectrogram_file_with_settings_nested_too_deeply_is_refused(drawn: Path) -> None:
+    def change(members: dict[str, bytes]) -> None:
+        members["settings.json"] = b"[" * 100_000
+
+    with pytest.raises(ArtifactError, match=r"settings\.json is nested too deeply"):
+        Spectrogram.load(rewritten(drawn, change))
+
+
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [

@@ -1,5 +1,6 @@
 """The command line: what it makes, its exit codes, and its one-sentence errors."""
 
+import importlib.metadata
 import json
 import os
 import signal
@@ -8,13 +9,15 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import specloom
 from specloom import sounds
+from specloom.audio import Audio
 from specloom.cli import main as cli
 from specloom.cli.main import COMMANDS, main
-from specloom.io.audio import load
+from specloom.io.audio import load, save
 from specloom.recipes import RECIPES, TACOTRON, Recipe, Spectrogram
 
 
@@ -110,6 +113,56 @@ def test_cli_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.startswith("specloom ")
 
 
+def test_cli_version_without_an_installation(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def missing(name: str) -> str:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", missing)
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"specloom {specloom.__version__}\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are text on Windows")
+def test_cli_a_name_of_bytes_that_are_no_text_is_drawn_and_heard(tmp_path: Path) -> None:
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    odd = folder / os.fsdecode(b"\xff.wav")
+    try:
+        odd.touch()
+    except OSError:
+        pytest.skip("this file system takes no such names")
+    save(odd, Audio(0.1 * np.sin(np.arange(8000.0)), 8000))
+    drawn = run("draw", str(folder), "-o", str(tmp_path / "drawn"))
+    assert (drawn.returncode, drawn.stderr) == (0, "")
+    assert "\\udcff.wav" in drawn.stdout
+    assert run("listen", str(tmp_path / "drawn"), "-o", str(tmp_path / "heard"), "--quality", "fast").returncode == 0
+    assert load(tmp_path / "heard" / odd.name).n_samples == 8000
+    there = run("roundtrip", str(odd), "-o", str(tmp_path / "out"), "--recipe", "librosa", "--perceptual", "no")
+    assert (there.returncode, there.stderr) == (0, "")
+
+
+def test_cli_a_file_in_the_place_of_the_folder_is_refused_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    both = [str(sounds.path("speech")), str(sounds.path("music"))]
+    for out in (tmp_path / "file", tmp_path / "file" / "below"):
+        assert main(["draw", *both, "-o", str(out)]) == 2
+        shown = capsys.readouterr().err
+        assert shown.count("\n") == 1
+        assert f"{tmp_path / 'file'} is a file" in shown
+
+
+def test_cli_draw_says_when_channels_were_averaged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    music = str(sounds.path("music"))
+    assert main(["draw", music, "-o", str(tmp_path / "mono"), "--channels", "mono"]) == 0
+    assert "; 2 channels averaged (--channels each keeps them)" in capsys.readouterr().out
+    assert main(["draw", music, "-o", str(tmp_path / "each"), "--channels", "each"]) == 0
+    assert "averaged" not in capsys.readouterr().out
+
+
 def test_cli_recipe_prints_what_load_reads(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["recipe", "tacotron"]) == 0
     text = capsys.readouterr().out
@@ -130,6 +183,8 @@ def test_cli_interrupt_is_exit_code_130_with_a_sentence(
     monkeypatch.setattr(cli, "_run", interrupted)
     assert main(["draw"]) == 130
     assert capsys.readouterr().err == "specloom: interrupted; run the same command again to go on\n"
+    assert main(["demo"]) == 130
+    assert capsys.readouterr().err == "specloom: interrupted\n"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for other processes")

@@ -15,7 +15,7 @@ import tyro
 from specloom import sounds
 from specloom.audio import Audio
 from specloom.cli.roundtrip import Roundtrip, beginning_of, folders_for
-from specloom.errors import SpecloomError
+from specloom.errors import ArtifactError, SpecloomError
 from specloom.io.audio import load, save
 from specloom.recipes import SPOOF_AS_WRITTEN
 
@@ -120,6 +120,8 @@ def test_a_bad_file_is_told_and_the_others_go_on(
         (["nowhere.wav"], "nowhere.wav does not exist"),
         (["{speech}", "--recipe", "nonsense"], "nonsense"),
         (["{speech}", "--seconds", "-3"], "seconds=-3"),
+        (["{speech}", "--seconds", "nan"], "seconds=nan"),
+        (["{speech}", "--seconds", "inf"], "seconds=inf"),
         (["{empty}"], "no sound file was found"),
     ],
 )
@@ -184,3 +186,50 @@ def test_a_folder_that_cannot_be_made_is_told(
     arguments = (speech_cut, "--recipe", "librosa", "--seconds", "0.5", "--perceptual", "no")
     assert command(*arguments, "-o", tmp_path / "file" / "out") == 1
     assert "voice.wav" in capsys.readouterr().err
+
+
+def test_sounds_of_a_former_recipe_are_removed_and_nothing_else(speech_cut: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    short = (speech_cut, "-o", out, "--seconds", "0.5", "--perceptual", "no", "--recipe")
+    assert command(*short, "spoof-as-written") == 0
+    before = {path.name for path in (out / "sounds").iterdir()}
+    (out / "sounds" / "mine.wav").write_text("not of the report", encoding="utf-8")
+    (tmp_path / "outside.wav").write_text("not below the folder", encoding="utf-8")
+    report = json.loads((out / "report.json").read_text(encoding="utf-8"))
+    report["sounds"] |= {"a": "sounds/../../outside.wav", "b": "../outside.wav", "c": 1, "d": str(speech_cut)}
+    (out / "report.json").write_text(json.dumps(report), encoding="utf-8")
+    assert command(*short, "librosa") == 0
+    named = json.loads((out / "report.json").read_text(encoding="utf-8"))["sounds"].values()
+    after = {path.name for path in (out / "sounds").iterdir()}
+    assert before - after
+    assert after == {Path(path).name for path in named} | {"mine.wav"}
+    assert (tmp_path / "outside.wav").exists()
+    assert speech_cut.exists()
+
+
+@pytest.mark.parametrize("error", [MemoryError(), ArtifactError("an error of ours")])
+def test_any_error_of_one_recording_lets_the_others_go_on(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a.wav", "b.wav"):
+        save(tmp_path / name, Audio(np.ones(100), RATE))
+    tried = []
+
+    def fails(self: Roundtrip, recording: Path, *_: object) -> None:
+        tried.append(recording.name)
+        raise error
+
+    monkeypatch.setattr(Roundtrip, "_one", fails)
+    assert command(tmp_path) == 1
+    assert tried == ["a.wav", "b.wav"]
+    assert capsys.readouterr().err.count(".wav: ") == 2
+
+
+def test_a_name_is_no_markup(speech_cut: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    odd = tmp_path / "x[bold].wav"
+    odd.write_bytes(speech_cut.read_bytes())
+    short = ("--seconds", "0.5", "--perceptual", "no", "--recipe", "librosa")
+    assert command(odd, "-o", tmp_path / "out[red]", *short) == 0
+    shown = capsys.readouterr().out
+    assert "x[bold].wav, recipe librosa" in shown
+    assert "out[red]" in shown

@@ -33,7 +33,7 @@ def _bars() -> AbstractContextManager[Progress | None]:
         return nullcontext()
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     # stderr is left alone: it may go to a file while the bars are on the terminal.
     return Progress(*columns, transient=True, redirect_stderr=False)
 

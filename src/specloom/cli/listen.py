@@ -21,7 +21,8 @@ class Listen:
 
     specloom listen network_output.npy -o sounds --recipe tacotron-as-written
 
-    Files that are finished are skipped, so an interrupted run goes on when it is started again.
+    Files that are finished are skipped, so an interrupted run goes on when it is started again. A sound that was made
+    with another quality, array or recipe is not replaced without --overwrite.
     """
 
     inputs: Annotated[

@@ -62,18 +62,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     that was printed. 130: interrupted.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    _print_any_name()
     try:
         return _run(arguments)
     except SpecloomError as error:
         say_error(str(error))
         return REFUSED
     except KeyboardInterrupt:
-        say_error("interrupted; run the same command again to go on")
+        goes_on = arguments[:1] in (["draw"], ["listen"])
+        say_error("interrupted; run the same command again to go on" if goes_on else "interrupted")
         return INTERRUPTED
     except BrokenPipeError:
         # Whoever read the output has gone (`| head`). Python would complain again when it flushes at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return SOME_FAILED
+
+
+def _print_any_name() -> None:
+    """Let every file name be printed: what the terminal's encoding cannot hold becomes a backslash and digits."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
 
 
 def _run(arguments: list[str]) -> int:
@@ -86,7 +96,9 @@ def _run(arguments: list[str]) -> int:
         try:
             print(f"specloom {version('specloom')}")
         except PackageNotFoundError:
-            print("specloom (not installed)")
+            from specloom import __version__
+
+            print(f"specloom {__version__}")
         return DONE
     name, *rest = arguments
     if name not in COMMANDS:

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from specloom.audio import Audio
-    from specloom.errors import ParameterError
     from specloom.recipes import Recipe
     from specloom.tasks.roundtrip import RoundtripReport
 
@@ -60,11 +59,11 @@ class Roundtrip:
     def run(self) -> int:
         """Measure the recordings; the exit code."""
         from specloom.cli.main import DONE, SOME_FAILED, say_error
-        from specloom.errors import AudioFileError, ParameterError
+        from specloom.errors import AudioFileError, ParameterError, SpecloomError
         from specloom.io.audio import find_recordings
         from specloom.recipes import Recipe
 
-        if self.seconds < 0:
+        if not 0.0 <= self.seconds < float("inf"):
             raise ParameterError(f"seconds={self.seconds:g}: a number above 0 is needed, or 0 for the whole recording")
         recipe = Recipe.load(self.recipe)
         recordings = find_recordings(self.inputs)
@@ -74,7 +73,7 @@ class Roundtrip:
         for recording, folder in zip(recordings, folders_for(recordings, self.out)):
             try:
                 self._one(recording, folder, recipe)
-            except (OSError, ParameterError) as error:
+            except (OSError, SpecloomError, MemoryError) as error:
                 # One bad file does not stop the others.
                 sentence = in_a_sentence(error)
                 say_error(sentence if str(recording) in sentence else f"{recording}: {sentence}")
@@ -82,12 +81,15 @@ class Roundtrip:
         return SOME_FAILED if failed else DONE
 
     def _one(self, recording: Path, folder: Path, recipe: Recipe) -> None:
+        from rich.text import Text
+
         from specloom.page.roundtrip import write_roundtrip
         from specloom.tasks.roundtrip import roundtrip
 
         screen = console()
         audio, recording_s = beginning_of(recording, self.seconds)
-        with screen.status(f"{recording.name}: measuring every step of {recipe.name}"):
+        # A Text, because a string would be read as markup: "take[bold].wav".
+        with screen.status(Text(f"{recording.name}: measuring every step of {recipe.name}")):
             report = roundtrip(
                 audio,
                 recipe,
@@ -101,10 +103,12 @@ class Roundtrip:
         print_path(screen, "page", page)
 
 
-def in_a_sentence(error: OSError | ParameterError) -> str:
+def in_a_sentence(error: Exception) -> str:
     """What went wrong, in words; the system's own errors begin with the file that they are about."""
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    if isinstance(error, MemoryError):
+        return "there is not enough memory for it; compare less of it with --seconds, or close other programs"
     return str(error)
 
 
@@ -133,7 +137,7 @@ def beginning_of(recording: Path, seconds: float) -> tuple[Audio, float]:
         audio = load(recording)
         return audio, audio.duration_s
     with AudioReader(recording) as reader:
-        wanted = round(seconds * reader.sample_rate)
+        wanted = seconds * reader.sample_rate
         pieces, have = [], 0
         for block in reader.blocks():
             pieces.append(block)
@@ -161,7 +165,8 @@ def print_report(screen: Console, report: RoundtripReport, name: str) -> None:
     from specloom.page.html import format_number
     from specloom.page.roundtrip import COLUMNS, cells
 
-    table = Table(title=f"{name}, recipe {report.recipe.name}: what each step loses", title_justify="left")
+    title = Text(f"{name}, recipe {report.recipe.name}: what each step loses")
+    table = Table(title=title, title_justify="left")
     table.add_column("step", overflow="fold")
     for heading in (
         "LSD\ndB",
@@ -200,4 +205,6 @@ def print_report(screen: Console, report: RoundtripReport, name: str) -> None:
 
 def print_path(screen: Console, what: str, path: Path) -> None:
     """Say where something lies, in one line that can be copied."""
-    screen.print(f"{what}: {path}", markup=False, soft_wrap=True)
+    from rich.text import Text
+
+    screen.print(Text(f"{what}: {path}"), soft_wrap=True)

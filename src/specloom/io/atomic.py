@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from specloom.errors import ParameterError
+
 
 @contextmanager
 def written_beside(path: str | os.PathLike[str]) -> Iterator[Path]:
@@ -53,3 +55,22 @@ def written_beside(path: str | os.PathLike[str]) -> Iterator[Path]:
     finally:
         # After the rename nothing is left under this name; in every other case it must go.
         temporary.unlink(missing_ok=True)
+
+
+def require_room_for_folder(folder: Path) -> None:
+    """Refuse a folder to write to that cannot be made, because a file stands in its place or above it.
+
+    Raises
+    ------
+    ParameterError
+        Naming the file.
+    """
+    try:
+        nearest = next((place for place in (folder, *folder.parents) if place.exists()), None)
+    except PermissionError:
+        # What may not be looked at is told when something is written there.
+        return
+    if nearest is not None and not nearest.is_dir():
+        raise ParameterError(
+            f"out={str(folder)!r}: a folder to write to is needed, and {nearest} is a file; choose another name"
+        )

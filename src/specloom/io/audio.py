@@ -17,7 +17,7 @@ import numpy.typing as npt
 from specloom.audio import Audio
 from specloom.errors import AudioFileError, ParameterError
 from specloom.io.atomic import written_beside
-from specloom.io.formats import RECORDINGS, clips, most_samples, written_format
+from specloom.io.formats import RECORDINGS, clips, libsndfile_name, most_samples, written_format
 from specloom.io.sources import open_source, reason
 
 if TYPE_CHECKING:
@@ -249,6 +249,8 @@ class AudioWriter:
     expected_samples : int, optional
         The length that is to be expected, per channel. A WAV that would pass 4 GiB is then written as RF64, the
         64-bit WAV; without the number such a file ends in an error that says what to do.
+    comment : str, optional
+        Written into the file beside the sound, for `read_comment`. WAV, RF64 and FLAC keep it; others may not.
 
     Raises
     ------
@@ -274,6 +276,7 @@ class AudioWriter:
         subtype: str | None = None,
         *,
         expected_samples: int | None = None,
+        comment: str | None = None,
     ) -> None:
         self.path = Path(path)
         self.sample_rate = _whole("sample_rate", sample_rate)
@@ -282,6 +285,7 @@ class AudioWriter:
         self._limit = most_samples(self._container, self._subtype, self.n_channels)
         if self._container == "WAV" and self._limit is not None and (expected_samples or 0) > self._limit:
             self._container, self._limit = "RF64", None
+        self._comment = comment
         self._stack = ExitStack()
         self._file: soundfile.SoundFile | None = None
         self._n_written = 0
@@ -351,8 +355,16 @@ class AudioWriter:
             # Python says in words what is wrong with a place; libsndfile only says "System error".
             temporary.touch(exist_ok=False)
             with soundfile.SoundFile(
-                os.fspath(temporary), "w", self.sample_rate, self.n_channels, self._subtype, format=self._container
+                libsndfile_name(temporary),
+                "w",
+                self.sample_rate,
+                self.n_channels,
+                self._subtype,
+                format=self._container,
             ) as file:
+                if self._comment is not None:
+                    # Before the samples, so that it stands in the header that is read first.
+                    file.comment = self._comment
                 yield file
             if self._n_written == 0:
                 raise ParameterError(f"samples: {self.path} was given none; a sound file needs at least one sample")
@@ -389,6 +401,24 @@ class AudioWriter:
             f"{self.path} cannot be written as {self._container} {self._subtype} with {self.n_channels} channels at "
             f"{self.sample_rate} Hz ({said}); resample, mix to fewer channels, or choose another suffix"
         )
+
+
+def read_comment(path: StrPath) -> str:
+    """The comment that stands in a sound file, empty if there is none or only ffmpeg reads the file.
+
+    Raises
+    ------
+    AudioFileError
+        When the file is missing or no sound.
+    """
+    import soundfile
+
+    AudioReader(path).close()
+    try:
+        with soundfile.SoundFile(libsndfile_name(Path(path))) as file:
+            return str(file.comment)
+    except soundfile.LibsndfileError:
+        return ""
 
 
 def find_recordings(paths: StrPath | Iterable[StrPath]) -> list[Path]:

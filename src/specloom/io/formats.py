@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from specloom.errors import ParameterError
@@ -64,6 +65,11 @@ def written_format(path: Path, subtype: str | None) -> tuple[str, str]:
         allowed = ", ".join(soundfile.available_subtypes(container))
         raise ParameterError(f"subtype={subtype!r} does not go into {container} ({suffix}); allowed are {allowed}")
     return container, chosen
+
+
+def libsndfile_name(path: Path) -> str | bytes:
+    """The path as the soundfile package takes it: a name on Linux may hold bytes that are no text."""
+    return os.fspath(path) if os.name == "nt" else os.fsencode(path)
 
 
 def clips(subtype: str) -> bool:

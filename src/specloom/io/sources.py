@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from specloom.errors import AudioFileError
 from specloom.io.ffmpeg import FfmpegSource
-from specloom.io.formats import THROUGH_FFMPEG
+from specloom.io.formats import THROUGH_FFMPEG, libsndfile_name
 from specloom.io.riff import promised_samples
 
 # libsndfile gives numbers near the largest 64-bit integer when a stream does not say its length.
@@ -94,7 +94,7 @@ class SoundfileSource:
 
         self._path = path
         try:
-            facts = soundfile.info(os.fspath(path))
+            facts = soundfile.info(libsndfile_name(path))
         except soundfile.LibsndfileError as error:
             raise AudioFileError(
                 f"{path} is not a sound file that can be read ({error.error_string.strip()}); "
@@ -113,7 +113,7 @@ class SoundfileSource:
 
         position = 0
         try:
-            with soundfile.SoundFile(os.fspath(self._path)) as file:
+            with soundfile.SoundFile(libsndfile_name(self._path)) as file:
                 while len(block := file.read(block_samples, dtype="float32", always_2d=True)):
                     yield block
                     position += len(block)

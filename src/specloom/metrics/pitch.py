@@ -10,8 +10,8 @@ from specloom.errors import ParameterError
 from specloom.metrics.checks import require_one_channel, require_rate
 from specloom.metrics.framing import frame_batches
 
-# A dip of the normalised difference below this is a period. The paper has 0.1; with 0.2 half as many frames more
-# are found voiced in running speech, and no more octaves are wrong.
+# A dip of the normalised difference below this is a period. The paper has 0.1; with 0.2, on ten recordings of speech,
+# 45 instead of 30 % of the frames are found voiced, and 3.3 instead of 2.9 % are far from what pyin finds.
 _THRESHOLD = 0.2
 # Frames this far below the loudest are pauses, in which hum would count as a voice.
 _QUIET_DB = 50.0

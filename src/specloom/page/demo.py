@@ -9,7 +9,7 @@ from pathlib import Path
 
 from specloom import sounds
 from specloom.audio import Audio
-from specloom.io.atomic import written_beside
+from specloom.io.atomic import require_room_for_folder, written_beside
 from specloom.io.audio import load
 from specloom.page.figure import figure_png, linear_panel, mel_panel, plain_png
 from specloom.page.html import write_page
@@ -86,6 +86,7 @@ def write_demo(folder: str | PathLike[str], *, tell: Callable[[str], None] | Non
     """
     place = Path(folder)
     # Said before the work, not after it, when the folder cannot be made.
+    require_room_for_folder(place)
     place.mkdir(parents=True, exist_ok=True)
     reports, sections = {}, []
     for scene in SCENES:

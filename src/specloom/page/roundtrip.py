@@ -90,7 +90,8 @@ def write_roundtrip(report: RoundtripReport, folder: str | PathLike[str], name: 
     """Write the folder of a round trip.
 
     ``sounds/*.wav`` (16 bit, or floats where they go beyond full scale; the original and every copy that differs from
-    it), ``report.json``, ``report.csv`` and ``index.html``. Every file is whole or not there; the page is written last.
+    it), ``report.json``, ``report.csv`` and ``index.html``. Sounds that only a former report in the folder names are
+    removed. Every file is whole or not there; the page is written last.
 
     Parameters
     ----------
@@ -106,12 +107,15 @@ def write_roundtrip(report: RoundtripReport, folder: str | PathLike[str], name: 
         The page.
     """
     place = Path(folder)
+    # A file's name may hold bytes that are no text, which no page can.
+    name = name.encode("utf-8", "backslashreplace").decode("utf-8")
     write_figures(report, place, name)
     return write_page(place / "index.html", roundtrip_page(report, name))
 
 
 def write_figures(report: RoundtripReport, folder: Path, name: str) -> None:
-    """Write what `write_roundtrip` writes, but for the page."""
+    """Write what `write_roundtrip` writes, but for the page; sounds that a former report alone names are removed."""
+    former = _sounds_named(folder / "report.json")
     named = write_sounds(report, folder / "sounds")
     plain = report.to_json()
     plain["name"] = name
@@ -119,6 +123,22 @@ def write_figures(report: RoundtripReport, folder: Path, name: str) -> None:
     with written_beside(folder / "report.json") as temporary:
         temporary.write_text(json.dumps(plain, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
     _write_csv(report, folder / "report.csv")
+    for name_there in former - {path.name for path in named.values()}:
+        stale = folder / "sounds" / name_there
+        if stale.is_file():
+            stale.unlink()
+
+
+def _sounds_named(report: Path) -> set[str]:
+    """The files in ``sounds/`` that a report names; none if it is missing or not ours."""
+    try:
+        plain = json.loads(report.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return set()
+    listed = plain.get("sounds") if isinstance(plain, dict) else None
+    paths = [Path(path) for path in listed.values() if isinstance(path, str)] if isinstance(listed, dict) else []
+    # Whatever the report says, nothing but a sound in that very folder is ours to remove.
+    return {path.name for path in paths if path.parts == ("sounds", path.name) and path.suffix == ".wav"}
 
 
 def write_sounds(report: RoundtripReport, folder: Path) -> dict[str, Path]:

@@ -393,12 +393,23 @@ class Recipe:
                 f"recipe={str(name_or_path)!r} is neither a known recipe ({', '.join(RECIPES)}) nor a JSON file{meant}"
             )
         try:
-            return cls.from_json(json.loads(path.read_text(encoding="utf-8")))
+            plain = json.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
             raise ArtifactError(f"{path}: the recipe cannot be read ({error.strerror})") from error
+        except UnicodeDecodeError as error:
+            raise ArtifactError(f"{path} is no recipe: it is not text in UTF-8 (byte {error.start})") from error
+        except RecursionError as error:
+            raise ArtifactError(f"{path} is no recipe: it is nested too deeply") from error
         except ValueError as error:
-            # Of a JSON or UTF-8 error, and of the strict reading above.
+            raise ArtifactError(
+                f"{path} is not JSON ({error}); 'specloom recipe NAME' prints a recipe to start from"
+            ) from error
+        try:
+            return cls.from_json(plain)
+        except ArtifactError as error:
             raise ArtifactError(f"{path}: {error}") from error
+        except RecursionError as error:
+            raise ArtifactError(f"{path} is no recipe: it is nested too deeply") from error
 
 
 def _require_choice(name: str, value: object, allowed: tuple[object, ...]) -> None:

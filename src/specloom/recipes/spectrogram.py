@@ -197,7 +197,10 @@ class Spectrogram:
         )
 
     def save(self, path: str | Path, *, source: SourceStamp | None = None) -> Path:
-        """Write a spectrogram file (.npz), whole or not at all; see `specloom.recipes.spectrogram_file`."""
+        """Write a spectrogram file (.npz), whole or not at all; see `specloom.recipes.spectrogram_file`.
+
+        Missing folders are made.
+        """
         from specloom.recipes.spectrogram_file import save_spectrogram
 
         return save_spectrogram(path, self, source=source)

@@ -78,7 +78,7 @@ class Settings:
 
 
 def save_spectrogram(path: str | Path, spectrogram: Spectrogram, *, source: SourceStamp | None = None) -> Path:
-    """Write a spectrogram file, whole or not at all.
+    """Write a spectrogram file, whole or not at all. Missing folders are made.
 
     Raises
     ------
@@ -275,6 +275,8 @@ class SpectrogramFile:
             )
         try:
             plain = json.loads(self._archive.read(SETTINGS))
+        except RecursionError as error:
+            raise ArtifactError(f"{self.path}: {SETTINGS} is nested too deeply; draw the file again") from error
         except (ValueError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
             raise ArtifactError(f"{self.path}: {SETTINGS} is damaged ({error}); draw the file again") from error
         if not isinstance(plain, dict) or plain.pop("format", None) != FORMAT:
@@ -289,6 +291,8 @@ class SpectrogramFile:
             return from_plain(Settings, plain, "settings")
         except ArtifactError as error:
             raise ArtifactError(f"{self.path}: {error}") from error
+        except RecursionError as error:
+            raise ArtifactError(f"{self.path}: {SETTINGS} is nested too deeply; draw the file again") from error
 
     def _start_of(self, name: ArrayName) -> int:
         """Where in the file the array's first byte stands; checks that the member is what the settings say."""

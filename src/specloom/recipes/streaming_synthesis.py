@@ -56,6 +56,7 @@ def sound_spectrogram(
     source: Source = "auto",
     quality: Quality | None = None,
     full_scale: bool = False,
+    comment: str | None = None,
     threads: int = 1,
     progress: Callable[[float], None] = lambda share: None,
 ) -> Heard:
@@ -72,6 +73,8 @@ def sound_spectrogram(
         As in `Recipe.synthesise`.
     full_scale : bool
         Lower the whole sound if it reaches beyond ±1, for formats that cannot hold more.
+    comment : str, optional
+        Written into the sound file.
     threads : int
         Threads of the phase retrieval; the result does not depend on them.
     progress : callable
@@ -97,7 +100,12 @@ def sound_spectrogram(
             bounds = (0, scratch.n_samples)
             if recipe.synthesis.trim_db is not None:
                 bounds = energies.bounds(recipe.synthesis.trim_db)
-            return _write(target, scratch, bounds, recipe, file.origin, full_scale)
+            gains = _gains(_finished_blocks(scratch, bounds, recipe, file.origin), recipe.synthesis, full_scale)
+            rate = written_rate(recipe.synthesis, file.origin)
+            with AudioWriter(
+                target, rate, scratch.n_channels, expected_samples=file.origin.n_samples, comment=comment
+            ) as writer:
+                return _write(writer, _finished_blocks(scratch, bounds, recipe, file.origin), gains)
     except OSError as error:
         raise unwritten(target, error) from error
 
@@ -176,17 +184,13 @@ def _deemphasised(blocks: Iterable[FloatArray], recipe: Recipe) -> Iterator[Floa
         yield np.asarray(undo.process(block), dtype=np.float32)
 
 
-def _write(
-    target: Path, scratch: SampleScratch, bounds: tuple[int, int], recipe: Recipe, origin: Origin, full_scale: bool
-) -> Heard:
-    gain, lowered_by = _gains(_finished_blocks(scratch, bounds, recipe, origin), recipe.synthesis, full_scale)
-    rate = written_rate(recipe.synthesis, origin)
+def _write(writer: AudioWriter, blocks: Iterable[FloatArray], gains: tuple[float, float]) -> Heard:
+    gain, lowered_by = gains
     n_samples = 0
-    with AudioWriter(target, rate, scratch.n_channels, expected_samples=origin.n_samples) as writer:
-        for block in _finished_blocks(scratch, bounds, recipe, origin):
-            writer.write(block * np.float32(gain * lowered_by))
-            n_samples += block.shape[-1]
-    return Heard(n_samples=n_samples, sample_rate=rate, lowered_by=lowered_by)
+    for block in blocks:
+        writer.write(block * np.float32(gain * lowered_by))
+        n_samples += block.shape[-1]
+    return Heard(n_samples=n_samples, sample_rate=writer.sample_rate, lowered_by=lowered_by)
 
 
 def _gains(blocks: Iterator[FloatArray], way: Synthesis, full_scale: bool) -> tuple[float, float]:

@@ -113,6 +113,9 @@ def _convert_union(members: tuple[Any, ...], value: Any, where: str) -> Any:
             return _convert(member, value, where)
         except ArtifactError as error:
             problems.append(str(error).partition(": ")[2])
+    needed = " is needed"
+    if all(problem.endswith(needed) for problem in problems):
+        problems = [*(problem.removesuffix(needed) for problem in problems[:-1]), problems[-1]]
     raise ArtifactError(f"{where} is {_shown(value)}: {' or '.join(problems)}")
 
 

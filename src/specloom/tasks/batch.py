@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from specloom.errors import ParameterError, SpecloomError
+from specloom.io.atomic import require_room_for_folder
 
 Status = Literal["done", "skipped", "failed"]
 # Called with the job and the share of it that is done.
@@ -167,8 +168,9 @@ def plan_jobs(
     Raises
     ------
     ParameterError
-        When nothing is found, or two files would become one.
+        When nothing is found, two files would become one, or a file is in the place of ``out_dir``.
     """
+    require_room_for_folder(out_dir)
     jobs: dict[Path, Job] = {}
     given = [Path(path) for path in inputs]
     for path in given:

@@ -88,7 +88,9 @@ class Draw:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", AudioFileWarning)
             origin = draw_recording(job.source, job.target, self.recipe, arrays=self.arrays, progress=progress)
-        notes = "".join(f"; {warning.message}" for warning in caught)
+        averaged = origin.n_channels > 1 and self.recipe.channels == "mono"
+        mixed = f"; {origin.n_channels} channels averaged (--channels each keeps them)" if averaged else ""
+        notes = mixed + "".join(f"; {warning.message}" for warning in caught)
         return "done", f"{origin.n_samples / origin.sample_rate:.1f} s of sound{notes}"
 
     def _kept(self, job: Job) -> tuple[Status, str]:

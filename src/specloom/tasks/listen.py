@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
@@ -16,6 +17,9 @@ from specloom.tasks.batch import Batch, Job, Status, plan_jobs
 if TYPE_CHECKING:
     from specloom.recipes.recipe import Recipe, Source
     from specloom.recipes.spectrogram import Origin
+
+# Under this name a sound's comment says how it was made.
+_MARK = "specloom"
 
 SoundFormat = Literal["wav", "flac"]
 
@@ -53,7 +57,8 @@ def listen_files(
         lowered as a whole to fit, and the result says so.
     overwrite : bool
         Make anew what is there already. Without it, a sound that is newer than its spectrogram and has the right
-        rate and length is skipped (it does not remember the quality), and any other file stays and counts as failed.
+        rate and length is skipped, and any other file stays and counts as failed. Our sounds also say, in their
+        comment, how they were made: with another quality, array or recipe than is asked for, they are such others.
     jobs : int
         Processes that work side by side.
 
@@ -131,8 +136,9 @@ class Listen:
 
         with SpectrogramFile(job.source) as file:
             recipe = self.recipe or file.recipe
+            way = way_of(job.source, recipe, file.arrays, source=self.source, quality=self.quality)
             if job.target.exists() and not self.overwrite:
-                return _kept(job, recipe, file.origin)
+                return _kept(job, recipe, file.origin, way)
             file.verify()
             heard = sound_spectrogram(
                 file,
@@ -141,13 +147,14 @@ class Listen:
                 source=self.source,
                 quality=self.quality,
                 full_scale=_clips(job.target),
+                comment=json.dumps({_MARK: way}),
                 threads=self.threads,
                 progress=progress,
             )
         return "done", _said(heard.n_samples, heard.sample_rate, heard.lowered_by)
 
     def _foreign(self, job: Job) -> tuple[Status, str]:
-        from specloom.io.audio import save
+        from specloom.io.audio import AudioWriter
         from specloom.recipes.foreign import load_foreign
         from specloom.recipes.synthesis import lowered_to_full_scale
 
@@ -158,12 +165,49 @@ class Listen:
             )
         spectrogram = load_foreign(job.source, self.recipe, self.sample_rate)
         recipe = spectrogram.recipe
+        held = [name for name in ("linear", "mel") if getattr(spectrogram, name) is not None]
+        way = way_of(job.source, recipe, held, source=self.source, quality=self.quality)
         if job.target.exists() and not self.overwrite:
-            return _kept(job, recipe, spectrogram.origin)
+            return _kept(job, recipe, spectrogram.origin, way)
         audio = recipe.synthesise(spectrogram, source=self.source, quality=self.quality)
         audio, lowered_by = lowered_to_full_scale(audio) if _clips(job.target) else (audio, 1.0)
-        save(job.target, audio)
+        rate, comment = audio.sample_rate, json.dumps({_MARK: way})
+        with AudioWriter(
+            job.target, rate, audio.n_channels, expected_samples=audio.n_samples, comment=comment
+        ) as writer:
+            writer.write(audio.samples)
         return "done", _said(audio.n_samples, audio.sample_rate, lowered_by)
+
+
+def way_of(
+    spectrogram: Path, recipe: Recipe, held: Collection[str], *, source: Source, quality: Quality | None
+) -> dict[str, str]:
+    """How a sound is made, in the words that are written into it as a comment."""
+    from hashlib import sha256
+
+    from specloom.recipes.recipe import GriffinLim
+    from specloom.recipes.synthesis import choose_source, quality_in_force
+
+    own = quality is None and isinstance(recipe.synthesis.phase, GriffinLim)
+    settings = json.dumps(recipe.to_json(), sort_keys=True).encode()
+    return {
+        "spectrogram": spectrogram.name,
+        "array": choose_source(source, held),
+        "quality": GriffinLim.kind if own else quality_in_force(recipe.synthesis, quality),
+        "recipe": recipe.name,
+        # Two recipes of one name may differ: a file that was edited.
+        "settings": sha256(settings).hexdigest()[:12],
+    }
+
+
+def _way_there(comment: str) -> dict[str, str]:
+    """What a sound's comment says about its making; empty for a sound that says nothing."""
+    try:
+        plain = json.loads(comment)
+    except (ValueError, RecursionError):
+        return {}
+    way = plain.get(_MARK) if isinstance(plain, dict) else None
+    return way if isinstance(way, dict) else {}
 
 
 def _clips(target: Path) -> bool:
@@ -175,11 +219,22 @@ def _said(n_samples: int, sample_rate: int, lowered_by: float) -> str:
     return f"{n_samples / sample_rate:.1f} s of sound at {sample_rate} Hz{lowered}"
 
 
-def _kept(job: Job, recipe: Recipe, origin: Origin) -> tuple[Status, str]:
-    difference = _difference(job, recipe, origin)
+def _kept(job: Job, recipe: Recipe, origin: Origin, way: dict[str, str]) -> tuple[Status, str]:
+    difference = _difference(job, recipe, origin) or _another_way(job, way)
     if difference is None:
         return "skipped", "there already; use --overwrite to make it anew"
     raise ArtifactError(f"{job.target} is there already and {difference}; use --overwrite to replace it")
+
+
+def _another_way(job: Job, way: dict[str, str]) -> str | None:
+    """In what the making of the sound that is there differs from what is asked for; None when it does not say."""
+    from specloom.io.audio import read_comment
+
+    there = _way_there(read_comment(job.target))
+    for name, asked in way.items():
+        if name in there and there[name] != asked:
+            return f"differs: it was made with {name} {there[name]!r}, and {asked!r} is asked for"
+    return None
 
 
 def _difference(job: Job, recipe: Recipe, origin: Origin) -> str | None:

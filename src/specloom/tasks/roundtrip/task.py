@@ -87,7 +87,7 @@ def roundtrip(
 def _excerpt(audio: Audio, seconds: float | None) -> Audio:
     if audio.n_samples == 0:
         raise ParameterError("the recording is empty: at least one sample is needed for a round trip")
-    if seconds is not None and not seconds > 0:
+    if seconds is not None and not 0 < seconds < float("inf"):
         raise ParameterError(f"seconds={seconds}: a number above 0 is needed, or None for the whole recording")
     mono = audio.mono()
     if seconds is None or mono.duration_s <= seconds:
