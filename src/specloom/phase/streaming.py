@@ -2,8 +2,8 @@
 
 Each new frame gets its phases from the gradient (`specloom.phase.gradient.next_frame`), counted from what the frame
 before has really become. Then a few fast Griffin-Lim iterations run over the frames that reach into samples not yet
-given out; samples given out are fixed and hold the new ones to their phase. Samples leave half a hop before the newest
-frame's centre, and ``lookahead`` hops earlier still.
+given out; samples given out are fixed and hold the new ones to their phase. Samples leave three quarters of a hop
+before the newest frame's centre, and ``lookahead`` hops earlier still.
 
 References
 ----------
@@ -63,7 +63,7 @@ class StreamingReconstructor:
         if isinstance(lookahead, bool) or not isinstance(lookahead, int) or not 0 <= lookahead <= 8:
             raise ParameterError(f"lookahead={lookahead!r}: a whole number of frames from 0 to 8 is needed")
         self.config = config
-        self._wait = lookahead * config.hop_length + config.hop_length // 2
+        self._wait = lookahead * config.hop_length + 3 * config.hop_length // 4
         engine = _LanesEngine if lanes_serve(np.dtype(np.float32), config) else _ReferenceEngine
         self._engine = engine(config, self._wait)
         self._n_frames = 0
@@ -99,9 +99,10 @@ class StreamingReconstructor:
         if values.ndim == 2 and values.shape[1] == 0:
             return np.zeros(0, dtype=np.float32)
         require_bins("magnitude", values, self.config)
-        if values.ndim != 2 or values.min() < 0:
+        least = values.min()
+        if values.ndim != 2 or least < 0:
             raise ParameterError(
-                f"magnitude of shape {values.shape}, least value {values.min():.3g}: (n_bins, n_frames) without "
+                f"magnitude of shape {values.shape}, least value {least:.3g}: (n_bins, n_frames) without "
                 "negative values is needed"
             )
         self._n_frames += values.shape[1]
