@@ -28,6 +28,13 @@ def require_finite_floats(name: str, array: npt.ArrayLike) -> npt.NDArray[Any]:
     ParameterError
         When it holds NaN or infinity, or is not numeric.
     """
+    values = as_floats(name, array)
+    require_finite_extremes(name, values)
+    return values
+
+
+def as_floats(name: str, array: npt.ArrayLike) -> npt.NDArray[Any]:
+    """Return ``array`` as float32 or float64 (integers become float64), or refuse what is not real numbers."""
     values = np.asarray(array)
     if values.dtype.kind in "iub":
         values = values.astype(np.float64)
@@ -35,10 +42,17 @@ def require_finite_floats(name: str, array: npt.ArrayLike) -> npt.NDArray[Any]:
         raise ParameterError(f"{name} has dtype {values.dtype}: real numbers are needed")
     if values.dtype not in (np.float32, np.float64):
         values = values.astype(np.float32 if values.dtype == np.float16 else np.float64)
-    # The extremes show NaN and infinity, without a mask as large as the array.
-    if values.size and not (np.isfinite(values.min()) and np.isfinite(values.max())):
-        raise ParameterError(f"{name} holds NaN or infinity: clean it (numpy.nan_to_num) or cut it out first")
     return values
+
+
+def require_finite_extremes(name: str, values: npt.NDArray[Any]) -> float:
+    """Refuse NaN and infinity, which the extremes show without a mask as large as the array; return the least value."""
+    if not values.size:
+        return 0.0
+    least, most = float(values.min()), float(values.max())
+    if not (np.isfinite(least) and np.isfinite(most)):
+        raise ParameterError(f"{name} holds NaN or infinity: clean it (numpy.nan_to_num) or cut it out first")
+    return least
 
 
 def stft(samples: npt.ArrayLike, config: StftConfig) -> ComplexArray:

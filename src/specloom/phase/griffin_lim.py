@@ -10,12 +10,14 @@ import numpy.typing as npt
 from specloom.config import StftConfig
 from specloom.dsp.stft import (
     FloatArray,
+    as_floats,
     fit_length,
     in_safe_range,
     lanes_serve,
     reference_istft,
     reference_stft,
     require_bins,
+    require_finite_extremes,
     require_finite_floats,
     require_length,
 )
@@ -25,9 +27,9 @@ from specloom.errors import ParameterError
 
 def require_magnitude(magnitude: npt.ArrayLike, config: StftConfig) -> FloatArray:
     """Return a magnitude that can be inverted as a float array, or refuse it with the reason."""
-    values = require_finite_floats("magnitude", magnitude)
+    values = as_floats("magnitude", magnitude)
     require_bins("magnitude", values, config)
-    least = values.min()
+    least = require_finite_extremes("magnitude", values)
     if least < 0:
         raise ParameterError(
             f"magnitude holds negative values (least {least:.3g}): undo the logarithm or the normalisation "

@@ -24,7 +24,7 @@ from specloom.config import StftConfig
 from specloom.dsp.lanes.compiled import kernel
 from specloom.dsp.lanes.frames import EMIT, PROJECT, START, walk
 from specloom.dsp.lanes.plan import LANES, Plan, for_kernels, once
-from specloom.dsp.stft import fit_length, lanes_serve, require_bins, require_finite_floats, require_length
+from specloom.dsp.stft import as_floats, fit_length, lanes_serve, require_bins, require_finite_extremes, require_length
 from specloom.dsp.windows import padded_window, require_invertible
 from specloom.errors import ParameterError
 from specloom.phase.gradient import next_frame, slopes
@@ -94,12 +94,12 @@ class StreamingReconstructor:
         """
         if self._finished:
             raise ParameterError("the sound is finished: make a new StreamingReconstructor for the next one")
-        values = require_finite_floats("magnitude", magnitude)
+        values = as_floats("magnitude", magnitude)
         values = values[:, None] if values.ndim == 1 else values
         if values.ndim == 2 and values.shape[1] == 0:
             return np.zeros(0, dtype=np.float32)
         require_bins("magnitude", values, self.config)
-        least = values.min()
+        least = require_finite_extremes("magnitude", values)
         if values.ndim != 2 or least < 0:
             raise ParameterError(
                 f"magnitude of shape {values.shape}, least value {least:.3g}: (n_bins, n_frames) without "
