@@ -61,7 +61,7 @@ def _effort(quality: str, config: StftConfig) -> _Effort:
         raise ParameterError(f"quality={quality!r}: allowed are {', '.join(get_args(Quality))}")
     rate, overlap = config.frame_rate_hz, config.n_fft / config.hop_length
     if quality == "best":
-        return _Effort(max(200, min(1800, round(0.72 * overlap**2 * rate))), 2048, FGLA)
+        return _Effort(max(200, min(2050, round(0.72 * overlap**2 * rate))), 2048, FGLA)
     n_iter = max(6, min(12, round(0.115 * rate))) if quality == "fast" else 32
     return _Effort(n_iter, 512, AGLA)
 
@@ -87,7 +87,7 @@ def reconstruct(
         Non-negative magnitudes (not power, not decibels).
     config : StftConfig
     quality : {"fast", "balanced", "best"}
-        6 to 12 iterations after the phase gradient, 32, or 200 to 1800 (the more frames a second and the more they
+        6 to 12 iterations after the phase gradient, 32, or 200 to 2050 (the more frames a second and the more they
         overlap, the more).
     length : int, optional
         Samples to return; tell it whenever it is known: a wrong length costs up to 1 dB at the last frame.
