@@ -105,7 +105,8 @@ def reconstruct(
 
     Notes
     -----
-    Laws: scaling the magnitude scales the sound; silence stays silence; the same input gives the same output.
+    Laws: silence stays silence; the same input gives the same output; scaling the magnitude scales the sound, nearly
+    (rounding can change the order in which phases spread, and with it single frames).
     float64, and transform lengths that are no power of two, take the slower reference path.
     """
     _require_threads(threads)
