@@ -61,6 +61,11 @@ def squared_window_sum(config: StftConfig, n_frames: int) -> npt.NDArray[np.floa
     return envelope
 
 
+def in_rows_of_hops(values: npt.NDArray[np.float64], hop_length: int) -> npt.NDArray[np.float64]:
+    """Cut into rows of a hop, the last filled with zeros; where all frames reach, overlapping adds the rows up."""
+    return np.pad(values, (0, -values.size % hop_length)).reshape(-1, hop_length)
+
+
 def require_invertible(config: StftConfig) -> None:
     """Refuse a transform that leaves samples which no window sees.
 
@@ -74,12 +79,8 @@ def require_invertible(config: StftConfig) -> None:
             f"hop_length={config.hop_length} is larger than win_length={config.win_length}: "
             "the samples between two windows are never seen, so this STFT is not invertible; shorten the hop"
         )
-    square = window_of(config) ** 2
     hop = config.hop_length
-    folded = np.zeros(hop)
-    for start in range(0, len(square), hop):
-        piece = square[start : start + hop]
-        folded[: len(piece)] += piece
+    folded = in_rows_of_hops(window_of(config) ** 2, hop).sum(axis=0)
     if folded.min() <= _UNSEEN * folded.max():
         raise ParameterError(
             f"window={config.window!r} with win_length={config.win_length} and hop_length={hop} leaves samples "

@@ -146,9 +146,8 @@ def integrate_chunk(logs, floor, per_hop, advance, per_bin, centre, known, turns
     """Phases of a chunk, in turns.
 
     Row 0 of ``logs`` is the frame before the chunk, the last row the frame after it; columns 0 and last repeat their
-    neighbours. Bins below ``floor`` keep what ``turns``
-    holds. ``known`` says that row 0 of ``turns`` holds phases; they are where the chunk continues from. ``heads`` holds
-    -1 everywhere, and does so again afterwards.
+    neighbours. Bins below ``floor`` keep what ``turns`` holds. ``known`` says that row 0 of ``turns`` holds phases:
+    those that the chunk continues from. ``heads`` holds -1 everywhere, and does so again afterwards.
     """
     n_rows, width = logs.shape
     _set_levels(logs, floor, level)

@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from specloom.config import StftConfig
 from specloom.dsp.stft import FloatArray, fit_length, in_safe_range, inverse_envelope, lanes_serve, require_length
-from specloom.dsp.windows import padded_window, squared_window_sum
+from specloom.dsp.windows import in_rows_of_hops, padded_window, squared_window_sum
 from specloom.errors import ParameterError
 from specloom.phase.griffin_lim import require_magnitude
 
@@ -322,10 +322,10 @@ def _solve(block: _Block, config: StftConfig, effort: _Effort, length: int | Non
     magnitude, unit = in_safe_range(block.magnitude)
     if end == start or magnitude.max() == 0:
         return _Piece(start, np.zeros(end - start, dtype=magnitude.dtype), n_alone)
-    ends = block.is_last or length is not None
+    sound_end = length if length is not None else end if block.is_last else 2**40
     edges = _Edges(
         -config.n_fft if block.begin else 0,
-        (end if block.is_last or length is None else length) - origin if ends else 2**40,
+        sound_end - origin,
         (MARGIN_FLOOR if block.begin else SOUND_FLOOR, SOUND_FLOOR if block.is_last else MARGIN_FLOOR),
     )
     solve = _solve_lanes if lanes_serve(magnitude.dtype, config) else _solve_reference
@@ -392,8 +392,7 @@ _NOTHING = 1e-15
 def _factors(config: StftConfig, n_frames: int, edges: _Edges) -> npt.NDArray[np.float64]:
     """What overlapped sums are multiplied by: one over the sum of squared windows, within the edges."""
     summed = squared_window_sum(config, n_frames)
-    square = padded_window(config) ** 2
-    usual = np.pad(square, (0, -square.size % config.hop_length)).reshape(-1, config.hop_length).sum(axis=0).min()
+    usual = in_rows_of_hops(padded_window(config) ** 2, config.hop_length).sum(axis=0).min()
     floors = np.repeat(np.array(edges.floors) * usual, [summed.size // 2, summed.size - summed.size // 2])
     factors = inverse_envelope(np.where(summed > 0, np.maximum(summed, floors), 0.0))
     place = np.arange(summed.size) - (config.n_fft // 2 if config.center else 0)

@@ -25,7 +25,7 @@ from specloom.dsp.lanes.compiled import kernel
 from specloom.dsp.lanes.frames import EMIT, PROJECT, START, walk
 from specloom.dsp.lanes.plan import LANES, Plan, for_kernels, once
 from specloom.dsp.stft import as_floats, fit_length, lanes_serve, require_bins, require_finite_extremes, require_length
-from specloom.dsp.windows import padded_window, require_invertible
+from specloom.dsp.windows import in_rows_of_hops, padded_window, require_invertible
 from specloom.errors import ParameterError
 from specloom.phase.gradient import next_frame, slopes
 
@@ -150,7 +150,7 @@ class _Engine:
         self.used = (n - 1) * hop + window.size
         old, new = np.zeros((n + 1, self.used)), np.zeros((n + 1, self.used))
         square = window**2
-        least = EDGE_FLOOR * np.pad(square, (0, -square.size % hop)).reshape(-1, hop).sum(axis=0).min()
+        least = EDGE_FLOOR * in_rows_of_hops(square, hop).sum(axis=0).min()
         for present in range(1, n + 1):
             for frame in range(n - present, n):
                 place = slice(frame * hop, frame * hop + square.size)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -38,17 +39,8 @@ class _SourceAwareCache(FunctionCache):
 
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile a function that Python calls: cached where that can be, without the interpreter's lock."""
-    if not _can_cache(function):
-        return nb.njit(nogil=True)(function)
-    dispatcher: Any = nb.njit(cache=True, nogil=True)(function)
-    dispatcher._cache = _SourceAwareCache(function)
+    dispatcher: Any = nb.njit(nogil=True)(function)
+    # numba's word for "no folder can be written to", as in a read-only installation: then nothing is kept.
+    with suppress(RuntimeError):
+        dispatcher._cache = _SourceAwareCache(function)
     return dispatcher
-
-
-def _can_cache(function: Callable[..., Any]) -> bool:
-    """Whether there is any folder to keep compiled code in; read-only installations may have none."""
-    try:
-        FunctionCache(function)
-    except RuntimeError:  # numba's word for it
-        return False
-    return True

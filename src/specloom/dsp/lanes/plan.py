@@ -15,7 +15,7 @@ from specloom.config import StftConfig
 from specloom.dsp.lanes import frames
 from specloom.dsp.lanes.fourier import FIRST, GAP, TWIN_ROW, Tables, supports, tables
 from specloom.dsp.lanes.vector import LANES
-from specloom.dsp.windows import padded_window, window_of
+from specloom.dsp.windows import in_rows_of_hops, padded_window, window_of
 
 Floats = npt.NDArray[np.float32]
 Complexes = npt.NDArray[np.complex64]
@@ -178,8 +178,7 @@ class Plan:
         where few windows reach: shares of the least sum of squared windows inside.
         """
         hop = self.config.hop_length
-        square = self.window_in.astype(np.float64) ** 2
-        pieces = np.pad(square, (0, -square.size % hop)).reshape(-1, hop)
+        pieces = in_rows_of_hops(self.window_in.astype(np.float64) ** 2, hop)
         whole = pieces.sum(axis=0)
         least = [max(floor * whole.min(), float(np.finfo(np.float32).tiny)) for floor in floors]
         grid = _aligned(self.n_rows(n_frames) * self.pitch).reshape(-1, self.pitch)
