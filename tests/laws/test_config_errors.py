@@ -359,3 +359,24 @@ def test_the_filterbank_cannot_be_changed():
 def test_every_refusal_is_a_value_error_and_one_of_ours():
     assert issubclass(ParameterError, ValueError)
     assert issubclass(ParameterError, SpecloomError)
+
+
+def test_numpys_whole_numbers_become_pythons():
+    config = StftConfig(sample_rate=np.int64(8000), n_fft=np.int32(256), hop_length=np.int16(64))
+    assert [type(value) for value in (config.sample_rate, config.n_fft, config.hop_length)] == [int] * 3
+
+
+@pytest.mark.parametrize("field", ["fmin_hz", "fmax_hz"])
+def test_an_edge_that_is_no_number(field):
+    with pytest.raises(ParameterError, match=rf"{field}='a': a number of hertz"):
+        MelConfig(sample_rate=8000, n_fft=256, n_mels=8, **{field: "a"})
+
+
+def test_center_that_is_no_truth_value():
+    with pytest.raises(ParameterError, match="center='no': True or False"):
+        StftConfig(sample_rate=8000, n_fft=256, hop_length=64, center="no")
+
+
+def test_a_momentum_that_is_no_number():
+    with pytest.raises(ParameterError, match="momentum='a'"):
+        griffin_lim(np.ones((LANES.n_bins, 3), np.float32), LANES, momentum="a")

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from specloom import load, sounds
 from specloom.config import StftConfig
 from specloom.dsp.stft import stft
+from specloom.errors import ParameterError
 from specloom.phase.streaming import StreamingReconstructor
 
 USUAL = StftConfig(sample_rate=16000, n_fft=512, hop_length=128)
@@ -247,3 +248,11 @@ def test_two_machines_do_not_disturb_each_other():
         pieces.append(one.process(frame))
         other.process(frame[::-1] * 5)
     np.testing.assert_array_equal(np.concatenate([*pieces, one.finish()]), streamed(magnitude, USUAL))
+
+
+def test_a_finished_sound_takes_no_more_frames():
+    stream = StreamingReconstructor(USUAL)
+    stream.process(np.ones((USUAL.n_bins, 3), np.float32))
+    stream.finish()
+    with pytest.raises(ParameterError, match="finished: make a new StreamingReconstructor"):
+        stream.process(np.ones((USUAL.n_bins, 1), np.float32))
