@@ -15,11 +15,12 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "bench" / "results"
 PAGE = ROOT / "docs" / "bench.md"
 README = ROOT / "README.md"
-BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
+PICTURES = ROOT / "docs" / "pictures.md"
+END = "<!-- bench:end -->"
 
 ORDER = (
     "griffin-lim", "reconstruct", "ten-minutes", "best", "mel-to-magnitude", "mel-to-sound", "stft-istft", "threads",
-    "streaming", "import", "first-call", "size", "without-avx512",
+    "streaming", "pictures", "picture-hour", "rescue", "import", "first-call", "size", "without-avx512",
 )  # fmt: skip
 
 Record = dict[str, Any]
@@ -37,13 +38,15 @@ def save(record: Record) -> None:
 
 
 def write_pages() -> list[Path]:
-    """Write docs/bench.md, and README's block if the README has one, from all results there are."""
+    """Write docs/bench.md, and the blocks of the README and of docs/pictures.md, from all results there are."""
     records = [
         json.loads(path.read_text(encoding="utf-8")) for name in ORDER if (path := RESULTS / f"{name}.json").is_file()
     ]
     PAGE.parent.mkdir(parents=True, exist_ok=True)
     _write(PAGE, page(records))
-    return [PAGE, README] if _write_readme(records) else [PAGE]
+    blocks = [_write_block(README, "begin", _readme_block(records))]
+    blocks += [_write_block(PICTURES, r["name"], _page_block(r)) for r in records]
+    return [PAGE, *sorted({page for page in blocks if page is not None})]
 
 
 def page(records: list[Record]) -> str:
@@ -126,23 +129,30 @@ def _machine(record: Record) -> str:
     )
 
 
-def _write_readme(records: list[Record]) -> bool:
-    """Replace what stands between the marks; a README without them is left alone."""
-    if not README.is_file():
-        return False
-    text = README.read_text(encoding="utf-8")
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
-        return False
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
+def _readme_block(records: list[Record]) -> str:
     newest = max(records, key=lambda record: record["date"])
     m, libraries = newest["machine"], newest["versions"]
     where = (
         f"{m['cpu']}, {m['cores']} cores, {m['vectors']}, one thread, Python {libraries['Python']}, against librosa "
         f"{libraries['librosa']}, {newest['date'][:10]}; all tables: [docs/bench.md](docs/bench.md)."
     )
-    _write(README, f"{before}{BEGIN}\n{summary(records)}\n\n{where}\n{END}{after}")
-    return True
+    return f"{summary(records)}\n\n{where}"
+
+
+def _page_block(record: Record) -> str:
+    return f"{table(record)}\n\nAudio: {record['audio']}. {_machine(record)} {record['date'][:10]}."
+
+
+def _write_block(page: Path, name: str, block: str) -> Path | None:
+    """Replace what stands between ``<!-- bench:name -->`` and the next end; a page without it is left alone."""
+    begin = f"<!-- bench:{name} -->"
+    text = page.read_text(encoding="utf-8") if page.is_file() else ""
+    if text.count(begin) != 1 or END not in text.split(begin)[1]:
+        return None
+    before, rest = text.split(begin)
+    after = rest.split(END, 1)[1]
+    _write(page, f"{before}{begin}\n{block}\n{END}{after}")
+    return page
 
 
 def _without_nan(value: Any) -> Any:

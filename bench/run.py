@@ -24,6 +24,8 @@ MODULES = {
     "reconstruct": ("reconstruct", "best"),
     "mel": ("mel-to-magnitude", "mel-to-sound"),
     "streaming": ("streaming",),
+    "pictures": ("pictures", "picture-hour"),
+    "rescue": ("rescue",),
     "long": ("ten-minutes", "threads"),
     "start": ("import", "first-call"),
     "vectors": ("without-avx512",),

@@ -16,11 +16,20 @@ if TYPE_CHECKING:
     from specloom.dsp.resample import resample
     from specloom.dsp.spectrum import full_spectrum, half_spectrum
     from specloom.dsp.stft import istft, stft
-    from specloom.errors import ArtifactError, AudioFileError, MissingExtraError, ParameterError, SpecloomError
+    from specloom.errors import (
+        ArtifactError,
+        AudioFileError,
+        ImageFileError,
+        MissingExtraError,
+        ParameterError,
+        SpecloomError,
+    )
     from specloom.io.audio import AudioReader, AudioWriter, load, save
+    from specloom.page.plot import plot
     from specloom.phase.griffin_lim import griffin_lim
     from specloom.phase.reconstruct import reconstruct, reconstruct_blocks
     from specloom.phase.streaming import StreamingReconstructor
+    from specloom.pictures import Picture, picture
     from specloom.recipes import (
         LIBROSA,
         RECIPES,
@@ -42,11 +51,20 @@ _HOMES = {
     "specloom.dsp.resample": ("resample",),
     "specloom.dsp.spectrum": ("full_spectrum", "half_spectrum"),
     "specloom.dsp.stft": ("istft", "stft"),
-    "specloom.errors": ("ArtifactError", "AudioFileError", "MissingExtraError", "ParameterError", "SpecloomError"),
+    "specloom.errors": (
+        "ArtifactError",
+        "AudioFileError",
+        "ImageFileError",
+        "MissingExtraError",
+        "ParameterError",
+        "SpecloomError",
+    ),
     "specloom.io.audio": ("AudioReader", "AudioWriter", "load", "save"),
+    "specloom.page.plot": ("plot",),
     "specloom.phase.griffin_lim": ("griffin_lim",),
     "specloom.phase.reconstruct": ("reconstruct", "reconstruct_blocks"),
     "specloom.phase.streaming": ("StreamingReconstructor",),
+    "specloom.pictures": ("Picture", "picture"),
     "specloom.recipes": (
         "LIBROSA",
         "RECIPES",
@@ -72,9 +90,11 @@ __all__ = [
     "AudioFileError",
     "AudioReader",
     "AudioWriter",
+    "ImageFileError",
     "MelConfig",
     "MissingExtraError",
     "ParameterError",
+    "Picture",
     "Recipe",
     "SpecloomError",
     "Spectrogram",
@@ -89,6 +109,8 @@ __all__ = [
     "mel_filterbank",
     "mel_to_hz",
     "mel_to_magnitude",
+    "picture",
+    "plot",
     "reconstruct",
     "reconstruct_blocks",
     "resample",

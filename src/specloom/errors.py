@@ -15,6 +15,10 @@ class AudioFileError(SpecloomError, OSError):
     """A sound file that cannot be read or written."""
 
 
+class ImageFileError(SpecloomError, OSError):
+    """A picture file that cannot be read or written, or that is no picture."""
+
+
 class ArtifactError(SpecloomError, ValueError):
     """A file of ours (spectrogram, recipe, model) that is damaged, incomplete or of another version."""
 

@@ -14,7 +14,7 @@ from specloom.errors import AudioFileError, ParameterError
 from specloom.io.audio import save
 from specloom.recipes import LIBROSA, SPOOF, Spectrogram, streaming_analysis
 from specloom.tasks import batch
-from specloom.tasks.batch import Batch, FileResult, Job, run_job
+from specloom.tasks.batch import Batch, FileResult, Job, Outcome, run_job
 from specloom.tasks.draw import draw_files
 
 
@@ -198,9 +198,9 @@ def test_draw_reports_progress_up_to_the_end(tree: Path, tmp_path: Path) -> None
 def test_draw_worker_hears_an_interrupt_only_while_it_works(tmp_path: Path) -> None:
     heard: list[object] = []
 
-    def work(job: Job, progress: object) -> tuple[str, str]:
+    def work(job: Job, progress: object) -> Outcome:
         heard.append(signal.getsignal(signal.SIGINT))
-        return "done", ""
+        return Outcome("done", "")
 
     before = signal.getsignal(signal.SIGINT)
     try:

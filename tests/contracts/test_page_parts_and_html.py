@@ -283,10 +283,27 @@ def test_what_does_not_fit_together_is_refused() -> None:
         Table(caption="c", columns=(Column(heading="a"), Column(heading="b")), rows=(Row(cells=("x",)),))
     with pytest.raises(ParameterError, match="alt is empty"):
         Picture(data=b"", alt=" ", width=1, height=1)
+    with pytest.raises(ParameterError, match="media_type='image/gif'"):
+        Picture(data=b"", alt="x", width=1, height=1, media_type="image/gif")  # type: ignore[arg-type]
     with pytest.raises(ParameterError, match="key="):
         replace(sound(), key='a"b')
     with pytest.raises(ParameterError, match="speed="):
         replace(sound(), speed=0.0)
+
+
+def test_a_picture_says_what_kind_of_file_it_is() -> None:
+    picture = Picture(data=b"jpeg", alt="x", width=1, height=1, media_type="image/jpeg")
+    html = render(page_of(Card(heading="x", picture=picture)))
+    assert f"data:image/jpeg;base64,{base64.b64encode(b'jpeg').decode()}" in html
+
+
+def test_headings_of_words_stand_over_their_words() -> None:
+    columns = (Column(heading="What"), Column(heading="Value"), Column(heading="Sure"))
+    table = Table(caption="c", columns=columns, rows=(Row(cells=("x", "words", 1.0)),))
+    html = render(page_of(table))
+    assert '<th scope="col" class="text">Value</th>' in html
+    assert '<th scope="col">What</th>' in html
+    assert '<th scope="col">Sure</th>' in html
 
 
 def test_a_page_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

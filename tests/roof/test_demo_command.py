@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from base64 import b64encode
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,11 @@ import soundfile
 import tyro
 from PIL import Image
 
+from specloom import sounds
 from specloom.cli.demo import Demo
 from specloom.cli.main import main
+from specloom.io.audio import load
+from specloom.pictures import Picture
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +69,27 @@ def test_the_folder_holds_sounds_pictures_and_figures(shown_and_folder: tuple[st
     # One row of pixels per bin and per band, no axes, no margin.
     assert size(folder / "speech" / "linear.png")[1] == 1025
     assert size(folder / "speech" / "mel.png")[1] == 80
+
+
+def test_pictures_that_can_be_heard_are_on_the_page_as_they_lie_in_the_folder(
+    shown_and_folder: tuple[str, Path],
+) -> None:
+    folder = shown_and_folder[1]
+    html = (folder / "index.html").read_text(encoding="utf-8")
+    for name, kind in (("speech.png", "png"), ("speech-exact.png", "png"), ("speech-75.jpg", "jpeg")):
+        data = (folder / "picture" / name).read_bytes()
+        assert f"data:image/{kind};base64,{b64encode(data).decode()}" in html
+        picture = Picture.open(folder / "picture" / name)
+        heard = load(folder / "picture" / f"{Path(name).stem}-heard.wav")
+        np.testing.assert_array_equal(heard.samples, picture.audio().samples)
+        assert heard.n_samples == load(sounds.path("speech")).n_samples
+    for stem in ("speech", "speech-exact", "speech-75", "speech-figure"):
+        samples, _ = soundfile.read(folder / "picture" / f"{stem}-heard.wav")
+        assert np.abs(samples).max() > 0.01
+    assert "What was found out about the figure" in html
+    assert {"picture-png", "picture-exact", "picture-jpeg", "picture-figure"} <= set(
+        re.findall(r'<audio id="sound-([\w-]+)"', html)
+    )
 
 
 def test_what_came_back_is_the_recording(shown_and_folder: tuple[str, Path]) -> None:

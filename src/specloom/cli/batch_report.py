@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,12 @@ from specloom.tasks.batch import Batch, FileResult, Job, JobProgress
 
 if TYPE_CHECKING:
     from rich.progress import Progress
+    from rich.table import Table
+
+    from specloom.rescue.assumptions import Assumption
+
+# Below it an assumption stands out in the table.
+_DOUBTFUL = 0.5
 
 
 def run_and_report(batch: Batch) -> int:
@@ -69,9 +76,40 @@ def _tell(result: FileResult, bars: Progress | None) -> None:
         return
     line = f"{result.status}: {result.source} -> {result.target}, {result.message}"
     if bars is None:
-        print(line, flush=True)
-    else:
-        _print_above(bars, line, "")
+        print("\n".join([line, *_plain(result)]), flush=True)
+        return
+    _print_above(bars, line, "")
+    if result.assumptions:
+        bars.console.print(_table(result.assumptions))
+    for warning in result.warnings:
+        _print_above(bars, f"  warning: {warning}", "yellow")
+
+
+def _plain(result: FileResult) -> list[str]:
+    """The assumptions and warnings of a file as lines that a program can search through."""
+    rows = [[*_cells(assumption)] for assumption in result.assumptions]
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    lines = ["  " + "  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    return lines + [f"  warning: {warning}" for warning in result.warnings]
+
+
+def _cells(assumption: Assumption) -> tuple[str, str, str, str, str]:
+    """What it is, its value, how it was found, how sure that is, and what overrides it."""
+    sure = f"{assumption.sure:.0%}"
+    return assumption.name, assumption.value, assumption.how, sure, assumption.option
+
+
+def _table(assumptions: Sequence[Assumption]) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title="what was assumed", title_justify="left", title_style="bold")
+    for heading in ("what", "value", "how", "sure", "to override"):
+        table.add_column(heading, justify="right" if heading == "sure" else "left", overflow="fold")
+    for assumption in assumptions:
+        doubtful = "yellow" if assumption.sure < _DOUBTFUL else ""
+        table.add_row(*map(Text, _cells(assumption)), style=doubtful)
+    return table
 
 
 def _print_above(bars: Progress, line: str, style: str) -> None:

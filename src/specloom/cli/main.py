@@ -31,10 +31,17 @@ class Command:
 
 COMMANDS: dict[str, Command] = {
     "draw": Command(
-        module="specloom.cli.draw", name="Draw", summary="sound files -> spectrogram files, one or a folder tree"
+        module="specloom.cli.draw",
+        name="Draw",
+        summary="sound files -> spectrogram files or pictures, one or a folder tree",
     ),
     "listen": Command(
-        module="specloom.cli.listen", name="Listen", summary="spectrogram files -> sound files, one or a folder tree"
+        module="specloom.cli.listen",
+        name="Listen",
+        summary="spectrogram files and pictures -> sound files, one or a folder tree",
+    ),
+    "plot": Command(
+        module="specloom.cli.plot", name="Plot", summary="figures for people: axes, colour bar, mel and linear"
     ),
     "roundtrip": Command(
         module="specloom.cli.roundtrip", name="Roundtrip", summary="which step of a recipe loses what, with a page"
@@ -50,6 +57,9 @@ COMMANDS: dict[str, Command] = {
 _EXAMPLES = """\
   specloom draw speech.wav -o spectrograms
   specloom listen spectrograms/speech.npz -o sounds
+  specloom draw speech.wav -o pictures --format png
+  specloom listen pictures/ figure.png -o sounds --sample-rate 22050
+  specloom plot speech.wav -o figures
   specloom roundtrip speech.wav --recipe spoof
   specloom draw recordings/ -o spectrograms --recipe tacotron --jobs 2
   specloom recipe tacotron > mine.json"""
@@ -69,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         say_error(str(error))
         return REFUSED
     except KeyboardInterrupt:
-        goes_on = arguments[:1] in (["draw"], ["listen"])
+        goes_on = arguments[:1] in (["draw"], ["listen"], ["plot"])
         say_error("interrupted; run the same command again to go on" if goes_on else "interrupted")
         return INTERRUPTED
     except BrokenPipeError:

@@ -11,6 +11,7 @@ from specloom import sounds
 from specloom.audio import Audio
 from specloom.io.atomic import require_room_for_folder, written_beside
 from specloom.io.audio import load
+from specloom.page.demo_pictures import write_picture_demo
 from specloom.page.figure import figure_png, linear_panel, mel_panel, plain_png
 from specloom.page.html import write_page
 from specloom.page.parts import Card, Note, Page, Picture, Section
@@ -76,7 +77,8 @@ def write_demo(folder: str | PathLike[str], *, tell: Callable[[str], None] | Non
     Parameters
     ----------
     folder : path-like
-        Gets ``index.html`` (self-contained) and, for every scene, a folder with sounds, pictures and figures.
+        Gets ``index.html`` (self-contained) and, for every scene, a folder with sounds, pictures and figures; in
+        ``picture/`` lie pictures that can be heard.
     tell : callable, optional
         Is told what is being done.
 
@@ -98,6 +100,9 @@ def write_demo(folder: str | PathLike[str], *, tell: Callable[[str], None] | Non
         figure = write_pictures(audio.mono(), scene.recipe, place / scene.key, scene.sound)
         reports[scene.key] = report
         sections.append(_section(scene, report, figure))
+    if tell is not None:
+        tell("Pictures that can be heard")
+    sections.insert(1, write_picture_demo(load(sounds.path("speech")).mono(), place, "speech"))
     sections.append(Section(heading="How it was measured", parts=(method(report), *_credits())))
     page = Page(
         title="Sound to spectrogram to sound",

@@ -6,6 +6,7 @@ that an onset or a thin line survives.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -26,15 +27,23 @@ from specloom.page.parts import Picture
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
 
 AxisScale = Literal["linear", "mel"]
+FigureFormat = Literal["png", "jpeg", "svg", "pdf"]
 
-# A window of about 46 ms shows the harmonics of a voice and still its syllables.
 _WINDOW_S = 0.046
 # Audio is transformed this many columns at a time, so memory does not grow with its length.
 _COLUMNS_AT_ONCE = 64
 # Of the height of a picture, between two labels on it.
 _LEAST_TICK_GAP = 0.11
+# The same beside a panel of a figure.
+_LEAST_LABEL_GAP = 0.07
+# From here on nobody wants to read the time in seconds.
+_LONG_S = 180.0
+_TIME_STEPS_S = (30, 60, 120, 300, 600, 900, 1200, 1800, 3600, 7200, 10800, 21600, 43200)
+# What matplotlib would otherwise write of the time into these.
+_WITHOUT_DATE: dict[str, dict[str, None]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
 _MEL_TICKS_HZ = (0, 250, 500, 1000, 2000, 4000, 8000, 16000, 32000, 64000)
 
 
@@ -126,7 +135,7 @@ def audio_panel(
         samples = samples[: round(seconds * audio.sample_rate)]
     if len(samples) == 0:
         raise ParameterError("samples are empty: at least one sample is needed to draw a picture")
-    config = _display_config(audio.sample_rate)
+    config = display_config(audio.sample_rate)
     n_frames = config.n_frames(len(samples))
     group = -(-n_frames // max_columns)
     top = audio.sample_rate / 2 if top_hz is None else top_hz
@@ -138,7 +147,8 @@ def audio_panel(
     return Panel(magnitude=magnitude, row_hz=middle, span_s=span, scale=scale, heading=heading)
 
 
-def _display_config(sample_rate: int) -> StftConfig:
+def display_config(sample_rate: int) -> StftConfig:
+    """A transform whose window of about 46 ms shows the harmonics of a voice and still its syllables."""
     n_fft = max(32, 2 ** round(np.log2(_WINDOW_S * sample_rate)))
     return StftConfig(sample_rate=sample_rate, n_fft=n_fft, hop_length=max(1, n_fft // 8))
 
@@ -271,12 +281,6 @@ def plain_picture(
     """`plain_png` as a `Picture` of a page, with marks on its frequency axis and a time axis for the playhead."""
     data = plain_png(panel, reference=reference, range_db=range_db, max_columns=max_columns, colours=colours)
     n_rows, n_frames = panel.magnitude.shape
-    levels: list[tuple[float, str]] = []
-    for row, label in reversed(frequency_ticks(panel)):
-        share = (row + 0.5) / n_rows
-        # Labels lie on the picture: none at its very edges, none on top of another.
-        if 0.05 < share < 0.93 and (not levels or levels[-1][0] - share >= _LEAST_TICK_GAP):
-            levels.append((share, label))
     return Picture(
         data=data,
         alt=alt,
@@ -284,8 +288,18 @@ def plain_picture(
         height=n_rows,
         start_s=panel.start_s,
         span_s=panel.span_s,
-        levels=tuple(reversed(levels)),
+        levels=frequency_marks(panel),
     )
+
+
+def frequency_marks(panel: Panel) -> tuple[tuple[float, str], ...]:
+    """Marks that lie on a picture: (height as a share of it, label), none at its edges, none on top of another."""
+    levels: list[tuple[float, str]] = []
+    for row, label in reversed(frequency_ticks(panel)):
+        share = (row + 0.5) / len(panel.row_hz)
+        if 0.05 < share < 0.93 and (not levels or levels[-1][0] - share >= _LEAST_TICK_GAP):
+            levels.append((share, label))
+    return tuple(reversed(levels))
 
 
 def frequency_ticks(panel: Panel) -> list[tuple[float, str]]:
@@ -300,75 +314,129 @@ def frequency_ticks(panel: Panel) -> list[tuple[float, str]]:
     return [(float(row), _hertz(hz)) for row, hz in zip(rows, wanted)]
 
 
+def time_ticks(panel: Panel) -> list[tuple[float, str]]:
+    """Where to mark the time axis of a long sound: (seconds, label), at full minutes or parts of them."""
+    step = next((step for step in _TIME_STEPS_S if panel.span_s / step <= 8), 24 * 3600)
+    first = -(-panel.start_s // step) * step
+    times = np.arange(first, panel.start_s + panel.span_s, step)
+    return [(float(t), f"{int(t) // 3600}:{int(t) // 60 % 60:02}:{int(t) % 60:02}") for t in times]
+
+
+def _apart(ticks: list[tuple[float, str]], gap: float) -> list[tuple[float, str]]:
+    """Those marks whose labels do not touch the one below."""
+    kept: list[tuple[float, str]] = []
+    for row, label in ticks:
+        if not kept or row - kept[-1][0] >= gap:
+            kept.append((row, label))
+    return kept
+
+
 def _hertz(hz: float) -> str:
     return f"{hz / 1000:g} kHz" if hz >= 1000 else f"{hz:g} Hz"
 
 
-def figure_png(
+def figure_png(panels: Sequence[Panel], **options: Any) -> bytes:
+    """`figure_file` as PNG."""
+    return figure_file(panels, "png", **options)
+
+
+def figure_file(
     panels: Sequence[Panel],
+    file_format: FigureFormat,
     *,
     title: str = "",
     reference: float | None = None,
     range_db: float = 80.0,
     max_columns: int = 2000,
     colours: str = "magma",
+    axes: bool = True,
     colour_bar: bool = True,
     width_inch: float = 10.0,
+    panel_inch: float = 2.6,
     dpi: int = 120,
 ) -> bytes:
-    """Several spectrograms below one another as PNG, with axes in seconds and hertz, and a colour bar on request.
+    """Several spectrograms below one another in one figure, with axes in seconds and hertz and colour bars on request.
 
     Parameters
     ----------
     panels : sequence of Panel
         One or more.
+    file_format : {"png", "jpeg", "svg", "pdf"}
     title : str
     reference : float, optional
         The magnitude of 0 dB, for all panels; each panel's own peak if not given.
     range_db, max_columns, colours
         As in `plain_png`.
+    axes : bool
+        Seconds and hertz beside each panel.
     colour_bar : bool
         A bar beside each panel that says which colour is how many decibels.
-    width_inch, dpi : float, int
-        Size of the result; every panel is 2.6 inches high.
+    width_inch, panel_inch, dpi : float, float, int
+        Size of the result, and height of every panel.
+
+    Returns
+    -------
+    bytes
+        The same for the same input: no date is written into it.
 
     Raises
     ------
     ParameterError
         When there is no panel.
+
+    Notes
+    -----
+    Where a panel has more frames or rows than pixels, each pixel shows the loudest of them: drawing only every fourth
+    row would lose a harmonic that lies between.
     """
+    from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     if not panels:
         raise ParameterError("panels is empty: at least one spectrogram is needed to draw a figure")
     _palette(colours)
-    figure = Figure(figsize=(width_inch, 2.6 * len(panels) + (0.4 if title else 0.0)), dpi=dpi, layout="constrained")
+    figure = Figure(
+        figsize=(width_inch, panel_inch * len(panels) + (0.4 if title else 0.0)), dpi=dpi, layout="constrained"
+    )
     FigureCanvasAgg(figure)
     if title:
-        figure.suptitle(title, fontsize=13, fontweight="bold")
-    rows = figure.subplots(len(panels), 1, squeeze=False)[:, 0]
-    for axes, panel in zip(rows, panels):
-        levels = _levels(panel, reference, range_db, max_columns)
-        _draw_panel(figure, axes, panel, levels, range_db, colours, colour_bar)
-    rows[-1].set_xlabel("time (s)")
+        # A file's name may hold what matplotlib would take for a formula, and bytes that are no text.
+        shown = title.encode("utf-8", "backslashreplace").decode("utf-8")
+        figure.suptitle(shown, fontsize=13, fontweight="bold", parse_math=False)
+    places = figure.subplots(len(panels), 1, squeeze=False)[:, 0]
+    levels = [_levels(panel, reference, range_db, max_columns) for panel in panels]
+    images = [
+        _draw_panel(figure, place, panel, range_db, colours, axes, colour_bar) for place, panel in zip(places, panels)
+    ]
+    if axes:
+        places[-1].set_xlabel("time (s)" if panels[-1].span_s < _LONG_S else "time (h:min:s)")
     file = BytesIO()
-    figure.savefig(file, format="png", dpi=dpi)
+    with rc_context({"svg.hashsalt": "specloom"}), warnings.catch_warnings():
+        # A letter of a title that the font has not is a box, and nobody needs to be told on every figure.
+        warnings.filterwarnings("ignore", message=r"Glyph \d+ .*missing from font")
+        # Only now is it known how many pixels a panel gets.
+        figure.draw_without_rendering()
+        for place, image, values in zip(places, images, levels):
+            extent = place.get_window_extent()
+            image.set_data(_by_maximum(_by_maximum(values, int(extent.height), axis=0), int(extent.width), axis=1))
+        figure.savefig(file, format=file_format, dpi=dpi, metadata=_WITHOUT_DATE.get(file_format))
     return file.getvalue()
 
 
 def _draw_panel(
     figure: Figure,
-    axes: Axes,
+    place: Axes,
     panel: Panel,
-    levels: npt.NDArray[Any],
     range_db: float,
     colours: str,
+    axes: bool,
     colour_bar: bool,
-) -> None:
+) -> AxesImage:
+    """Everything of a panel but its levels."""
     extent = (panel.start_s, panel.start_s + panel.span_s, -0.5, len(panel.row_hz) - 0.5)
-    image = axes.imshow(
-        levels,
+    image = place.imshow(
+        np.full((1, 1), -range_db),
         origin="lower",
         aspect="auto",
         interpolation="nearest",
@@ -377,14 +445,21 @@ def _draw_panel(
         vmax=0,
         extent=extent,
     )
-    ticks = frequency_ticks(panel)
-    axes.set_yticks([row for row, _ in ticks], [label for _, label in ticks])
-    axes.set_title(panel.heading, loc="left", fontsize=11)
-    axes.tick_params(length=3, labelsize=9)
-    for spine in axes.spines.values():
+    ticks = _apart(frequency_ticks(panel), _LEAST_LABEL_GAP * len(panel.row_hz))
+    place.set_yticks([row for row, _ in ticks], [label for _, label in ticks])
+    if panel.span_s >= _LONG_S:
+        times = time_ticks(panel)
+        place.set_xticks([time_s for time_s, _ in times], [label for _, label in times])
+    place.set_title(panel.heading, loc="left", fontsize=11)
+    place.tick_params(length=3, labelsize=9)
+    for spine in place.spines.values():
         spine.set_visible(False)
+    if not axes:
+        place.set_xticks([])
+        place.set_yticks([])
     if colour_bar:
-        bar = figure.colorbar(image, ax=axes, pad=0.01, aspect=14)
+        bar = figure.colorbar(image, ax=place, pad=0.01, aspect=14)
         bar.set_label("dB", fontsize=9)
         bar.ax.tick_params(length=3, labelsize=9)
         bar.outline.set_visible(False)
+    return image

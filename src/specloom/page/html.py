@@ -195,7 +195,7 @@ def _picture(picture: Picture) -> str:
         f'<span class="level" style="bottom:{100 * share:.2f}%">{escape(label)}</span>'
         for share, label in picture.levels
     )
-    source = _data_uri("image/png", picture.data)
+    source = _data_uri(picture.media_type, picture.data)
     size = f'width="{picture.width}" height="{picture.height}"'
     kind = "pane" if picture.span_s > 0 else "plate"
     return f'<div class="{kind}"><img alt="{escape(picture.alt)}" {size} src="{source}">{labels}</div>'
@@ -280,7 +280,7 @@ def _gain_line(sound: Sound) -> str:
 
 
 def _table(table: Table) -> str:
-    head = "".join(_heading_cell(column) for column in table.columns)
+    head = "".join(_heading_cell(column, _is_text(table, at)) for at, column in enumerate(table.columns))
     indented = any(row.sound for row in table.rows)
     found = _marks_by_row(table)
     body = "".join(_row(row, table.columns, marks, indented) for row, marks in zip(table.rows, found))
@@ -305,10 +305,16 @@ def _number(cell: str | float | None) -> float | None:
     return None if cell is None or isinstance(cell, str) else float(cell)
 
 
-def _heading_cell(column: Column) -> str:
+def _is_text(table: Table, at: int) -> bool:
+    """Whether a column, other than the first, holds words."""
+    return at > 0 and any(isinstance(row.cells[at], str) for row in table.rows)
+
+
+def _heading_cell(column: Column, is_text: bool) -> str:
     unit = f"<small>{escape(column.unit)}</small>" if column.unit else ""
     hint = f' title="{escape(column.hint)}"' if column.hint else ""
-    return f'<th scope="col"{hint}>{escape(column.heading)}{unit}</th>'
+    style = ' class="text"' if is_text else ""
+    return f'<th scope="col"{style}{hint}>{escape(column.heading)}{unit}</th>'
 
 
 def _row(row: Row, columns: tuple[Column, ...], found: list[str], indented: bool) -> str:

@@ -63,7 +63,7 @@ class Picture:
     Parameters
     ----------
     data : bytes
-        PNG.
+        The file, PNG if ``media_type`` does not say otherwise.
     alt : str
         What the picture shows, for those who do not see it. Never empty.
     width, height : int
@@ -73,6 +73,7 @@ class Picture:
         time axis, and no playhead runs over it.
     levels : tuple of (float, str)
         Marks on the vertical axis: height as a share of the picture (0 bottom, 1 top), and its label.
+    media_type : {"image/png", "image/jpeg"}
     """
 
     data: bytes
@@ -82,8 +83,11 @@ class Picture:
     start_s: float = 0.0
     span_s: float = 0.0
     levels: tuple[tuple[float, str], ...] = ()
+    media_type: Literal["image/png", "image/jpeg"] = "image/png"
 
     def __post_init__(self) -> None:
+        if self.media_type not in ("image/png", "image/jpeg"):
+            raise ParameterError(f"media_type={self.media_type!r}: allowed are 'image/png' and 'image/jpeg'")
         if not self.alt.strip():
             raise ParameterError("alt is empty: say in words what the picture shows")
 

@@ -344,6 +344,9 @@ class SpectrogramFile:
         except ParameterError as error:
             raise ArtifactError(f"{self.path}: {error}") from error
 
+    def phase(self, start: int, stop: int) -> None:
+        """None: a spectrogram file holds no phase."""
+
     def blocks(self, name: ArrayName, block_frames: int = _BLOCK_FRAMES) -> Iterator[FloatArray]:
         """All frames, this many at a time."""
         for start in range(0, self.shapes[name][-1], block_frames):

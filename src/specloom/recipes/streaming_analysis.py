@@ -26,7 +26,7 @@ from specloom.io.sources import reason
 from specloom.recipes.analysis import choose_channels, mel_of, require_frames_left, write_down
 from specloom.recipes.recipe import Recipe
 from specloom.recipes.scales import FloatArray
-from specloom.recipes.spectrogram import Origin
+from specloom.recipes.spectrogram import Origin, remembered_peak
 from specloom.recipes.spectrogram_file import ArrayName, FrameSink, Settings, SourceStamp, spectrogram_writer, unwritten
 
 # Called with the share that is done, 0 to 1.
@@ -202,6 +202,15 @@ def frame_blocks(
     scratch: SampleScratch, recipe: Recipe, origin: Origin, arrays: tuple[ArrayName, ...]
 ) -> Iterator[tuple[int, FloatArray, FloatArray | None]]:
     """First frame, magnitudes and (when wanted) mel values of block after block, not scaled and not cut yet."""
+    for start, spectrum in spectrum_blocks(scratch, recipe, origin):
+        magnitude = np.abs(spectrum)
+        yield start, magnitude, mel_of(magnitude, recipe, origin.analysis_rate) if "mel" in arrays else None
+
+
+def spectrum_blocks(
+    scratch: SampleScratch, recipe: Recipe, origin: Origin
+) -> Iterator[tuple[int, npt.NDArray[np.complexfloating[Any, Any]]]]:
+    """First frame and complex spectra of block after block, not cut to the recipe's frame count yet."""
     config = config_of(recipe, origin)
     samples = scratch.blocks(origin.start, origin.stop, max(config.n_fft, _BLOCK_FRAMES * config.hop_length))
     if recipe.preemphasis is not None:
@@ -210,9 +219,25 @@ def frame_blocks(
     missing = recipe.n_frames(origin.n_trimmed, config) - config.n_frames(origin.n_trimmed)
     start = 0
     for spectrum in stft_blocks(samples, config, max(0, missing)):
-        magnitude = np.abs(spectrum)
-        yield start, magnitude, mel_of(magnitude, recipe, origin.analysis_rate) if "mel" in arrays else None
-        start += magnitude.shape[-1]
+        yield start, spectrum
+        start += spectrum.shape[-1]
+
+
+def drawn_blocks(
+    scratch: SampleScratch, recipe: Recipe, origin: Origin, array: ArrayName, *, exact: bool = False
+) -> Iterator[tuple[FloatArray, FloatArray | None]]:
+    """One array as the recipe's scale writes it down, not rounded, block after block; with its phase, if exact."""
+    n_left = recipe.n_frames(origin.n_trimmed, config_of(recipe, origin))
+    peak = remembered_peak(origin.linear_peak if array == "linear" else origin.mel_peak)
+    for start, spectrum in spectrum_blocks(scratch, recipe, origin):
+        spectrum = spectrum[..., : max(0, n_left - start)]
+        values = np.abs(spectrum)
+        if array == "mel":
+            # All frames are weighed and some thrown away: so the sums are those of `analyse`, to the last bit.
+            values = mel_of(values, recipe, origin.analysis_rate)[
+                ..., -start % recipe.mel_frame_step :: recipe.mel_frame_step
+            ]
+        yield recipe.scale.apply(values, peak), np.angle(spectrum) if exact else None
 
 
 def stft_blocks(

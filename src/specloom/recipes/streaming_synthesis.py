@@ -9,17 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
 from specloom.dsp.level import DeEmphasis, FrameEnergies
 from specloom.dsp.resample import StreamingResampler
+from specloom.dsp.stft import ComplexArray, istft_blocks
 from specloom.io.audio import AudioWriter
 from specloom.phase.reconstruct import reconstruct_blocks
 from specloom.recipes.recipe import GriffinLim, Quality, Recipe, Source, Synthesis
 from specloom.recipes.scales import FloatArray
 from specloom.recipes.spectrogram import Origin
-from specloom.recipes.spectrogram_file import ArrayName, SpectrogramFile, unwritten
+from specloom.recipes.spectrogram_file import ArrayName, unwritten
 from specloom.recipes.streaming_analysis import SampleScratch
 from specloom.recipes.synthesis import (
     bins_of,
@@ -39,6 +41,36 @@ _BLOCK_FRAMES = 2048
 _BLOCK_SAMPLES = 1 << 18
 
 
+class FrameSource(Protocol):
+    """Stored frames that are read in part: a spectrogram file, or a sequence of pictures.
+
+    ``frames`` and ``phase`` cut the range to what is there, and are asked for ranges in ascending order, once for
+    each channel side by side.
+    """
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe that the frames were drawn with."""
+
+    @property
+    def origin(self) -> Origin:
+        """What they remember of the recording."""
+
+    @property
+    def arrays(self) -> tuple[ArrayName, ...]:
+        """The arrays that are there."""
+
+    @property
+    def shapes(self) -> dict[ArrayName, tuple[int, ...]]:
+        """The shape of each array."""
+
+    def frames(self, name: ArrayName, start: int = 0, stop: int | None = None) -> FloatArray:
+        """A range of frames as they are stored, shape ``(..., n_bins, stop - start)``."""
+
+    def phase(self, start: int, stop: int) -> FloatArray | None:
+        """The phases of a range of frames of the linear array, radians; None, for any range, when not known."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Heard:
     """What was written: samples per channel, rate, and the factor that a format of integers asked for."""
@@ -49,7 +81,7 @@ class Heard:
 
 
 def sound_spectrogram(
-    file: SpectrogramFile,
+    file: FrameSource,
     target: Path,
     recipe: Recipe,
     *,
@@ -60,11 +92,12 @@ def sound_spectrogram(
     threads: int = 1,
     progress: Callable[[float], None] = lambda share: None,
 ) -> Heard:
-    """Write the sound of a spectrogram file.
+    """Write the sound of a spectrogram file, or of any other source of frames.
 
     Parameters
     ----------
-    file : SpectrogramFile
+    file : FrameSource
+        A `SpectrogramFile`, or pictures.
     target : Path
         The sound file to write; its suffix chooses the format.
     recipe : Recipe
@@ -111,7 +144,7 @@ def sound_spectrogram(
 
 
 def _found(
-    file: SpectrogramFile,
+    file: FrameSource,
     recipe: Recipe,
     source: Source,
     quality: Quality | None,
@@ -124,6 +157,10 @@ def _found(
     *channels, _, n_stored = file.shapes["linear" if source == "linear" else "mel"]
     n_all = n_stored * (1 if source == "linear" else recipe.mel_frame_step)
     length = wanted_length(way, origin, config, n_all)
+    if source == "linear" and file.phase(0, 0) is not None:
+        # Nothing is sought where everything is known, whatever the quality.
+        yield from istft_blocks(_spectrum_blocks(file, recipe, progress), config, length)
+        return
     if quality is None and isinstance(way.phase, GriffinLim):
         magnitude = np.concatenate(list(magnitude_blocks(file, recipe, source, progress)), axis=-1)
         yield found_phase(magnitude, config, way, quality, length)
@@ -146,6 +183,17 @@ def _found(
     yield _silence(length - inner_length, channels[0] if channels else 1)
 
 
+def _spectrum_blocks(file: FrameSource, recipe: Recipe, progress: Callable[[float], None]) -> Iterator[ComplexArray]:
+    """Magnitudes with the phases that are known."""
+    start = 0
+    for magnitude in magnitude_blocks(file, recipe, "linear", progress):
+        stop = start + magnitude.shape[-1]
+        phase = file.phase(start, stop)
+        assert phase is not None
+        yield np.asarray(magnitude * np.exp(np.complex64(1j) * phase), dtype=np.complex64)
+        start = stop
+
+
 def _no_progress(share: float) -> None:
     """Of all channels but the first."""
 
@@ -158,7 +206,7 @@ def _first_frames(blocks: Iterable[FloatArray], n_frames: int) -> Iterator[Float
 
 
 def magnitude_blocks(
-    file: SpectrogramFile, recipe: Recipe, source: Source, progress: Callable[[float], None] = lambda share: None
+    file: FrameSource, recipe: Recipe, source: Source, progress: Callable[[float], None] = lambda share: None
 ) -> Iterator[FloatArray]:
     """The magnitudes that the phase is sought for, shape ``(..., n_bins, n)``, block after block."""
     step = 1 if source == "linear" else recipe.mel_frame_step

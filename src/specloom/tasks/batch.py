@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from specloom.errors import ParameterError, SpecloomError
 from specloom.io.atomic import require_room_for_folder
+
+if TYPE_CHECKING:
+    from specloom.rescue.assumptions import Assumption
+    from specloom.tasks.tiles import TileRow
 
 Status = Literal["done", "skipped", "failed"]
 # Called with the job and the share of it that is done.
@@ -21,10 +25,40 @@ JobProgress = Callable[["Job", float], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """A file to read and the file to make of it."""
+    """A file to read and the file to make of it.
+
+    Parameters
+    ----------
+    source, target : Path
+        Of several files the first: of the pieces of one recording.
+    others : tuple of Path
+        Further files that are read together with ``source``.
+    note : str
+        What was noticed while the job was planned, and belongs into its sentence.
+    """
 
     source: Path
     target: Path
+    others: tuple[Path, ...] = ()
+    note: str = ""
+
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """All files that are read."""
+        return (self.source, *self.others)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a piece of work says when it has ended well; see `FileResult`."""
+
+    status: Status
+    message: str
+    assumptions: tuple[Assumption, ...] = ()
+    warnings: tuple[str, ...] = ()
+    target: Path | None = None
+    files: tuple[Path, ...] = ()
+    tiles: tuple[TileRow, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +73,14 @@ class FileResult:
         A sentence: what was made, why it was skipped, or what went wrong.
     elapsed_s : float
         Seconds of work.
+    assumptions : tuple of Assumption
+        What had to be assumed about a picture that does not say how it was made.
+    warnings : tuple of str
+        Sentences: what makes the result doubtful.
+    files : tuple of Path
+        Everything that was made, where that is more than ``target``: the pieces of a recording.
+    tiles : tuple of TileRow
+        What an index says about each of them, if they are tiles.
     """
 
     source: Path
@@ -46,12 +88,16 @@ class FileResult:
     status: Status
     message: str
     elapsed_s: float = 0.0
+    assumptions: tuple[Assumption, ...] = ()
+    warnings: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
+    tiles: tuple[TileRow, ...] = ()
 
 
 class Work(Protocol):
-    """What is done with a job. Returns the status and the sentence; raises a SpecloomError when it fails."""
+    """What is done with a job. Returns what came of it; raises a SpecloomError when it fails."""
 
-    def __call__(self, job: Job, progress: Callable[[float], None]) -> tuple[Status, str]:
+    def __call__(self, job: Job, progress: Callable[[float], None]) -> Outcome:
         """Do the work."""
         ...
 
@@ -68,11 +114,14 @@ class Batch:
     workers : int
         Processes that work side by side. A script that asks for more than one must start its work below
         ``if __name__ == "__main__":``, because each process imports it.
+    at_end : callable, optional
+        Called in this process with all results when the run ends, also when it is broken off.
     """
 
     jobs: tuple[Job, ...]
     work: Work
     workers: int = 1
+    at_end: Callable[[Sequence[FileResult]], None] | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.workers, bool) or not isinstance(self.workers, int) or self.workers < 1:
@@ -92,6 +141,16 @@ class Batch:
         progress : callable
             Called with the job and its share that is done; only when one process does all the work.
         """
+        results: list[FileResult] = []
+        try:
+            for result in self._results(progress):
+                results.append(result)
+                yield result
+        finally:
+            if self.at_end is not None:
+                self.at_end(results)
+
+    def _results(self, progress: JobProgress) -> Iterator[FileResult]:
         if self.workers == 1 or len(self.jobs) < 2:
             for job in self.jobs:
                 yield run_job(self.work, job, progress)
@@ -120,7 +179,7 @@ def run_job(work: Work, job: Job, progress: JobProgress = lambda job, share: Non
     """Run one job; an error that concerns the file becomes the result's sentence."""
     begun = time.monotonic()
     try:
-        status, message = work(job, lambda share: progress(job, share))
+        outcome = work(job, lambda share: progress(job, share))
     except SpecloomError as error:
         return _failed(job, str(error), begun)
     except OSError as error:
@@ -128,7 +187,15 @@ def run_job(work: Work, job: Job, progress: JobProgress = lambda job, share: Non
     except MemoryError:
         return _failed(job, f"{job.source}: there is not enough memory for it; close other programs", begun)
     return FileResult(
-        source=job.source, target=job.target, status=status, message=message, elapsed_s=time.monotonic() - begun
+        source=job.source,
+        target=outcome.target or job.target,
+        status=outcome.status,
+        message=outcome.message,
+        elapsed_s=time.monotonic() - begun,
+        assumptions=outcome.assumptions,
+        warnings=outcome.warnings,
+        files=outcome.files,
+        tiles=outcome.tiles,
     )
 
 
@@ -148,6 +215,14 @@ def _run_in_worker(work: Work, job: Job) -> FileResult:
         return run_job(work, job)
     finally:
         _ignore_interrupts()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """A file to work on, and its place below the folder that it was found in."""
+
+    path: Path
+    place: Path
 
 
 def plan_jobs(
@@ -170,21 +245,39 @@ def plan_jobs(
     ParameterError
         When nothing is found, two files would become one, or a file is in the place of ``out_dir``.
     """
+    found = find_all(inputs, out_dir, find)
+    return without_rivals(Job(source=file.path, target=(out_dir / file.place).with_suffix(suffix)) for file in found)
+
+
+def find_all(inputs: Iterable[Path], out_dir: Path, find: Callable[[Path], Iterable[Path]]) -> list[Found]:
+    """Every file at or below the inputs, in their order; arguments and errors as of `plan_jobs`."""
     require_room_for_folder(out_dir)
-    jobs: dict[Path, Job] = {}
     given = [Path(path) for path in inputs]
-    for path in given:
-        root = path if path.is_dir() else path.parent
-        for source in find(path):
-            target = (out_dir / source.relative_to(root)).with_suffix(suffix)
-            rival = jobs.setdefault(target, Job(source=source, target=target)).source
-            if rival.resolve() != source.resolve():
-                raise ParameterError(
-                    f"{rival} and {source} would both become {target}; rename one, or give them in separate runs "
-                    "with separate output folders"
-                )
     if not given:
         raise ParameterError("no input was given: name at least one file or folder")
-    if not jobs:
+    found = []
+    for path in given:
+        root = path if path.is_dir() else path.parent
+        found += [Found(path=source, place=source.relative_to(root)) for source in find(path)]
+    if not found:
         raise ParameterError(f"there is nothing to do: no suitable file below {', '.join(map(str, given))}")
-    return tuple(jobs.values())
+    return found
+
+
+def without_rivals(jobs: Iterable[Job]) -> tuple[Job, ...]:
+    """Each job once.
+
+    Raises
+    ------
+    ParameterError
+        When two files would become one.
+    """
+    by_target: dict[Path, Job] = {}
+    for job in jobs:
+        rival = by_target.setdefault(job.target, job).source
+        if rival.resolve() != job.source.resolve():
+            raise ParameterError(
+                f"{rival} and {job.source} would both become {job.target}; rename one, or give them in separate runs "
+                "with separate output folders"
+            )
+    return tuple(by_target.values())

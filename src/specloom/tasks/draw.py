@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from specloom.errors import ArtifactError, ParameterError
-from specloom.tasks.batch import Batch, Job, Status, plan_jobs
+from specloom.tasks.batch import Batch, Job, Outcome, plan_jobs
 
 if TYPE_CHECKING:
     from specloom.recipes.recipe import Channels, Recipe
@@ -78,7 +78,7 @@ class Draw:
     arrays: tuple[ArrayName, ...]
     overwrite: bool
 
-    def __call__(self, job: Job, progress: Callable[[float], None]) -> tuple[Status, str]:
+    def __call__(self, job: Job, progress: Callable[[float], None]) -> Outcome:
         """Draw it, or say why it is skipped."""
         from specloom.io.audio import AudioFileWarning
         from specloom.recipes.streaming_analysis import draw_recording
@@ -91,12 +91,12 @@ class Draw:
         averaged = origin.n_channels > 1 and self.recipe.channels == "mono"
         mixed = f"; {origin.n_channels} channels averaged (--channels each keeps them)" if averaged else ""
         notes = mixed + "".join(f"; {warning.message}" for warning in caught)
-        return "done", f"{origin.n_samples / origin.sample_rate:.1f} s of sound{notes}"
+        return Outcome("done", f"{origin.n_samples / origin.sample_rate:.1f} s of sound{notes}")
 
-    def _kept(self, job: Job) -> tuple[Status, str]:
+    def _kept(self, job: Job) -> Outcome:
         difference = self._difference(job)
         if difference is None:
-            return "skipped", "already drawn with these settings"
+            return Outcome("skipped", "already drawn with these settings")
         raise ArtifactError(f"{job.target} is there already and {difference}; use --overwrite to replace it")
 
     def _difference(self, job: Job) -> str | None:

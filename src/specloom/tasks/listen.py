@@ -1,27 +1,29 @@
-"""Spectrogram files to sound files: a file, several, or whole folder trees."""
+"""Spectrogram files and pictures to sound files: a file, several, or whole folder trees."""
 
 from __future__ import annotations
 
-import json
-import math
 import os
-from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
-from specloom.errors import ArtifactError, AudioFileError, ParameterError
+from specloom.errors import ArtifactError, ImageFileError, ParameterError
 from specloom.phase.reconstruct import Quality
-from specloom.tasks.batch import Batch, Job, Status, plan_jobs
+from specloom.tasks.batch import Batch, Found, Job, Outcome, find_all, without_rivals
+from specloom.tasks.finished import Wanted, clips, digest, kept, said, write_sound
+from specloom.tasks.pieces import missing_pieces, run_stem, whole_stem
+from specloom.tasks.strangers import Hints, limit_of, sound_like, sound_of_stranger
 
 if TYPE_CHECKING:
+    from specloom.pictures import PictureSettings, Run
     from specloom.recipes.recipe import Recipe, Source
     from specloom.recipes.spectrogram import Origin
-
-# Under this name a sound's comment says how it was made.
-_MARK = "specloom"
+    from specloom.recipes.streaming_synthesis import FrameSource
 
 SoundFormat = Literal["wav", "flac"]
+
+PICTURES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".gif", ".webp", ".bmp"})
 
 
 def listen_files(
@@ -32,26 +34,36 @@ def listen_files(
     sample_rate: int | None = None,
     quality: Quality | None = None,
     source: Source = "auto",
+    hints: Hints | None = None,
+    like: str | Path | None = None,
     sound_format: SoundFormat = "wav",
     overwrite: bool = False,
     jobs: int = 1,
 ) -> Batch:
-    """Make a sound file of each spectrogram file.
+    """Make a sound file of each spectrogram file and picture; the pieces of one recording become one sound.
 
     Parameters
     ----------
     inputs : iterable of paths
-        Spectrogram files and folders; of a folder, every .npz below it (with a recipe, every .npy too).
+        Spectrogram files, pictures, and folders; of a folder, every .npz and picture below it (with a recipe, every
+        .npy too).
     out_dir : path
-        ``IN/a/b.npz`` of the folder ``IN`` becomes ``out_dir/a/b.wav``.
+        ``IN/a/b.npz`` of the folder ``IN`` becomes ``out_dir/a/b.wav``, and so do ``IN/a/b-001.png`` to
+        ``IN/a/b-009.png`` together. When pieces are missing, each run of them becomes a sound of its own
+        (``b-002-004.wav``), and its result says which are not there.
     recipe : Recipe, optional
         For our files, another way back (its analysis half must be that of the file). For arrays of other programs,
         which say nothing about themselves, how they were made; then it is needed.
     sample_rate : int, optional
-        Of arrays of other programs, when the recipe does not say it.
+        Of strangers' pictures, and of arrays of other programs when the recipe does not say it.
     quality : {"fast", "balanced", "best"}, optional
         Of `specloom.reconstruct`, instead of what the recipe says about the phase.
     source : {"auto", "linear", "mel"}
+    hints : Hints, optional
+        What else is known of strangers' pictures.
+    like : path, optional
+        A picture of ours. Pictures without settings, of the same shape, are taken to have been made as it was: the
+        output of a network that learned from such pictures.
     sound_format : {"wav", "flac"}
         WAV holds 32-bit floats, so nothing is lost. FLAC holds 24 bits; a sound that goes beyond full scale is
         lowered as a whole to fit, and the result says so.
@@ -65,7 +77,8 @@ def listen_files(
     Returns
     -------
     Batch
-        Iterating it does the work and gives a `FileResult` for each file; nothing has been read or written before.
+        Iterating it does the work and gives a `FileResult` for each sound. Before that, only the settings of pictures
+        have been read, to find out which belong together, and nothing has been written.
 
     Raises
     ------
@@ -78,22 +91,26 @@ def listen_files(
         raise ParameterError(f"sound_format={sound_format!r}: allowed are 'wav' and 'flac'")
     if quality is not None and quality not in get_args(Quality):
         raise ParameterError(f"quality={quality!r}: allowed are {', '.join(get_args(Quality))}")
-    suffixes = (".npz",) if recipe is None else (".npz", ".npy")
-    planned = plan_jobs(
-        map(Path, inputs), Path(out_dir), f".{sound_format}", lambda path: find_spectrograms(path, suffixes)
-    )
+    suffixes = PICTURES | ({".npz"} if recipe is None else {".npz", ".npy"})
+    hints = hints or Hints()
+    found = find_all(map(Path, inputs), Path(out_dir), lambda path: find_spectrograms(path, suffixes))
+    ours, strangers = _sorted_pictures(found, hints.max_megapixels)
     work = Listen(
         recipe=recipe,
         sample_rate=sample_rate,
         quality=quality,
         source=source,
+        hints=hints,
+        like=None if like is None else Path(like),
+        strangers=strangers,
         overwrite=overwrite,
         threads=max(1, (os.cpu_count() or 1) // max(1, jobs)),
     )
+    planned = without_rivals(_jobs_of(found, ours, Path(out_dir), f".{sound_format}"))
     return Batch(jobs=planned, work=work, workers=jobs)
 
 
-def find_spectrograms(path: Path, suffixes: tuple[str, ...] = (".npz",)) -> list[Path]:
+def find_spectrograms(path: Path, suffixes: Collection[str] = (".npz",)) -> list[Path]:
     """The file itself, or the spectrogram files below a folder, sorted; hidden ones are passed over.
 
     Raises
@@ -111,52 +128,176 @@ def find_spectrograms(path: Path, suffixes: tuple[str, ...] = (".npz",)) -> list
     return [path]
 
 
+def is_picture(path: Path) -> bool:
+    """Whether a file's name is that of a picture."""
+    return path.suffix.lower() in PICTURES
+
+
+def _sorted_pictures(
+    found: list[Found], max_megapixels: float | None
+) -> tuple[dict[Path, PictureSettings], frozenset[Path]]:
+    """Our pictures with their settings, and the pictures that say nothing about themselves."""
+    from specloom.pictures.files import read_settings
+
+    ours: dict[Path, PictureSettings] = {}
+    strangers = set()
+    for path in dict.fromkeys(file.path for file in found if is_picture(file.path)):
+        try:
+            settings = read_settings(path, **limit_of(max_megapixels))
+        except ArtifactError:
+            # Ours, but damaged: the error belongs into its own result, and comes again when it is read.
+            continue
+        except ImageFileError:
+            settings = None
+        if settings is None:
+            strangers.add(path)
+        else:
+            ours[path] = settings
+    return ours, frozenset(strangers)
+
+
+def _jobs_of(found: list[Found], ours: dict[Path, PictureSettings], out_dir: Path, suffix: str) -> list[Job]:
+    """One job for each file, but for the pictures of one recording, which share one; in the order of the files."""
+    from specloom.pictures import runs
+
+    job_of: dict[Path, Job] = {}
+    inside: set[Path] = set()
+    for together in _sets_of(ours):
+        indices = {settings.piece.index for settings in together.values()}
+        for run in runs(together):
+            missing = missing_pieces(indices, run.settings[0].piece.count)
+            first, *others = run.paths
+            job_of[first] = Job(source=first, target=Path(_stem_of(run)), others=tuple(others), note=missing)
+            inside.update(others)
+    jobs = []
+    for file in found:
+        if file.path in inside:
+            continue
+        job = job_of.get(file.path, Job(source=file.path, target=Path(file.path.stem)))
+        # with_name and not with_suffix: a stem may hold a point.
+        jobs.append(replace(job, target=(out_dir / file.place).with_name(job.target.name + suffix)))
+    return jobs
+
+
+def _sets_of(ours: dict[Path, PictureSettings]) -> Iterator[dict[Path, PictureSettings]]:
+    """The pictures that belong together: those of one recording, a folder and a format.
+
+    When two of them show the same piece, one is a copy that was changed, and whoever changed it wants to hear it alone:
+    then only those belong together whose names say so.
+    """
+    groups: dict[tuple[str, Path, str], dict[Path, PictureSettings]] = {}
+    for path, settings in ours.items():
+        key = (settings.recording, path.parent, path.suffix.lower())
+        groups.setdefault(key, {})[path] = settings
+    for group in groups.values():
+        if len({settings.piece.index for settings in group.values()}) == len(group):
+            yield group
+            continue
+        by_name: dict[str, dict[Path, PictureSettings]] = {}
+        for path, settings in group.items():
+            stem = whole_stem(path, settings.piece.index, settings.piece.count)
+            by_name.setdefault(stem, {})[path] = settings
+        yield from by_name.values()
+
+
+def _stem_of(run: Run) -> str:
+    """The name of the sound of a run."""
+    first = run.settings[0].piece
+    if run.complete:
+        return whole_stem(run.paths[0], first.index, first.count)
+    return run_stem(run.paths[0], (each.piece.index for each in run.settings), first.count)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Listen:
-    """The work on one spectrogram file."""
+    """The work on one spectrogram file, one picture, or the pictures of one recording."""
 
     recipe: Recipe | None
     sample_rate: int | None
     quality: Quality | None
     source: Source
+    hints: Hints
+    like: Path | None
+    strangers: frozenset[Path]
     overwrite: bool
     threads: int
 
-    def __call__(self, job: Job, progress: Callable[[float], None]) -> tuple[Status, str]:
+    def __call__(self, job: Job, progress: Callable[[float], None]) -> Outcome:
         """Make it sound, or say why it is skipped."""
         from specloom.recipes.foreign import is_foreign
 
+        if is_picture(job.source):
+            return self._picture(job, progress)
         if is_foreign(job.source):
             return self._foreign(job)
         return self._ours(job, progress)
 
-    def _ours(self, job: Job, progress: Callable[[float], None]) -> tuple[Status, str]:
+    def _ours(self, job: Job, progress: Callable[[float], None]) -> Outcome:
         from specloom.recipes.spectrogram_file import SpectrogramFile
-        from specloom.recipes.streaming_synthesis import sound_spectrogram
 
         with SpectrogramFile(job.source) as file:
             recipe = self.recipe or file.recipe
-            way = way_of(job.source, recipe, file.arrays, source=self.source, quality=self.quality)
+            wanted = self._wanted(job.source, recipe, file.origin, file.arrays)
             if job.target.exists() and not self.overwrite:
-                return _kept(job, recipe, file.origin, way)
+                return kept(job, wanted)
             file.verify()
-            heard = sound_spectrogram(
-                file,
-                job.target,
-                recipe,
-                source=self.source,
-                quality=self.quality,
-                full_scale=_clips(job.target),
-                comment=json.dumps({_MARK: way}),
-                threads=self.threads,
-                progress=progress,
-            )
-        return "done", _said(heard.n_samples, heard.sample_rate, heard.lowered_by)
+            return Outcome("done", self._sounded(file, job, recipe, wanted, progress))
 
-    def _foreign(self, job: Job) -> tuple[Status, str]:
-        from specloom.io.audio import AudioWriter
+    def _picture(self, job: Job, progress: Callable[[float], None]) -> Outcome:
+        if job.source not in self.strangers:
+            return self._our_pictures(job, progress)
+        if self.like is not None:
+            return sound_like(job, self.like, self.hints, quality=self.quality, overwrite=self.overwrite)
+        return sound_of_stranger(
+            job, self.hints, sample_rate=self.sample_rate, quality=self.quality, overwrite=self.overwrite
+        )
+
+    def _our_pictures(self, job: Job, progress: Callable[[float], None]) -> Outcome:
+        from specloom.pictures import PictureSequence
+
+        pictures = PictureSequence(job.sources, **limit_of(self.hints.max_megapixels))
+        recipe = self._way_back(pictures.recipe)
+        wanted = self._wanted(job.source, recipe, pictures.origin, pictures.arrays)
+        if len(job.sources) > 1:
+            wanted = replace(wanted, way={**wanted.way, "pictures": str(len(job.sources))})
+        if job.target.exists() and not self.overwrite:
+            return kept(job, wanted)
+        message = self._sounded(pictures, job, recipe, wanted, progress)
+        joined = f", {len(job.sources)} pictures joined" if len(job.sources) > 1 else ""
+        notes = "".join(f"; {note}" for note in (job.note, *pictures.notes) if note)
+        return Outcome("done", f"{message}{joined}{notes}")
+
+    def _way_back(self, drawn: Recipe) -> Recipe:
+        """The recipe in force for a picture; one that is given may differ in how values are written down."""
+        if self.recipe is None:
+            return drawn
+        return replace(self.recipe, scale=drawn.scale, quantise_bits=drawn.quantise_bits)
+
+    def _sounded(
+        self,
+        frames: FrameSource,
+        job: Job,
+        recipe: Recipe,
+        wanted: Wanted,
+        progress: Callable[[float], None],
+    ) -> str:
+        from specloom.recipes.streaming_synthesis import sound_spectrogram
+
+        heard = sound_spectrogram(
+            frames,
+            job.target,
+            recipe,
+            source=self.source,
+            quality=self.quality,
+            full_scale=clips(job.target),
+            comment=wanted.comment,
+            threads=self.threads,
+            progress=progress,
+        )
+        return said(heard.n_samples, heard.sample_rate, heard.lowered_by)
+
+    def _foreign(self, job: Job) -> Outcome:
         from specloom.recipes.foreign import load_foreign
-        from specloom.recipes.synthesis import lowered_to_full_scale
 
         if self.recipe is None:
             raise ArtifactError(
@@ -166,90 +307,35 @@ class Listen:
         spectrogram = load_foreign(job.source, self.recipe, self.sample_rate)
         recipe = spectrogram.recipe
         held = [name for name in ("linear", "mel") if getattr(spectrogram, name) is not None]
-        way = way_of(job.source, recipe, held, source=self.source, quality=self.quality)
+        wanted = self._wanted(job.source, recipe, spectrogram.origin, held)
         if job.target.exists() and not self.overwrite:
-            return _kept(job, recipe, spectrogram.origin, way)
+            return kept(job, wanted)
         audio = recipe.synthesise(spectrogram, source=self.source, quality=self.quality)
-        audio, lowered_by = lowered_to_full_scale(audio) if _clips(job.target) else (audio, 1.0)
-        rate, comment = audio.sample_rate, json.dumps({_MARK: way})
-        with AudioWriter(
-            job.target, rate, audio.n_channels, expected_samples=audio.n_samples, comment=comment
-        ) as writer:
-            writer.write(audio.samples)
-        return "done", _said(audio.n_samples, audio.sample_rate, lowered_by)
+        return Outcome("done", write_sound(job.target, audio, wanted.comment))
+
+    def _wanted(self, spectrogram: Path, recipe: Recipe, origin: Origin, held: Collection[str]) -> Wanted:
+        from specloom.recipes.synthesis import finished_length, written_rate
+
+        return Wanted(
+            way=way_of(spectrogram, recipe, held, source=self.source, quality=self.quality),
+            sample_rate=written_rate(recipe.synthesis, origin),
+            n_samples=finished_length(recipe.synthesis, origin),
+        )
 
 
 def way_of(
     spectrogram: Path, recipe: Recipe, held: Collection[str], *, source: Source, quality: Quality | None
 ) -> dict[str, str]:
     """How a sound is made, in the words that are written into it as a comment."""
-    from hashlib import sha256
-
     from specloom.recipes.recipe import GriffinLim
     from specloom.recipes.synthesis import choose_source, quality_in_force
 
     own = quality is None and isinstance(recipe.synthesis.phase, GriffinLim)
-    settings = json.dumps(recipe.to_json(), sort_keys=True).encode()
     return {
         "spectrogram": spectrogram.name,
         "array": choose_source(source, held),
         "quality": GriffinLim.kind if own else quality_in_force(recipe.synthesis, quality),
         "recipe": recipe.name,
         # Two recipes of one name may differ: a file that was edited.
-        "settings": sha256(settings).hexdigest()[:12],
+        "settings": digest(recipe.to_json()),
     }
-
-
-def _way_there(comment: str) -> dict[str, str]:
-    """What a sound's comment says about its making; empty for a sound that says nothing."""
-    try:
-        plain = json.loads(comment)
-    except (ValueError, RecursionError):
-        return {}
-    way = plain.get(_MARK) if isinstance(plain, dict) else None
-    return way if isinstance(way, dict) else {}
-
-
-def _clips(target: Path) -> bool:
-    return target.suffix == ".flac"
-
-
-def _said(n_samples: int, sample_rate: int, lowered_by: float) -> str:
-    lowered = "" if lowered_by == 1.0 else f"; lowered by {-20.0 * math.log10(lowered_by):.1f} dB to fit full scale"
-    return f"{n_samples / sample_rate:.1f} s of sound at {sample_rate} Hz{lowered}"
-
-
-def _kept(job: Job, recipe: Recipe, origin: Origin, way: dict[str, str]) -> tuple[Status, str]:
-    difference = _difference(job, recipe, origin) or _another_way(job, way)
-    if difference is None:
-        return "skipped", "there already; use --overwrite to make it anew"
-    raise ArtifactError(f"{job.target} is there already and {difference}; use --overwrite to replace it")
-
-
-def _another_way(job: Job, way: dict[str, str]) -> str | None:
-    """In what the making of the sound that is there differs from what is asked for; None when it does not say."""
-    from specloom.io.audio import read_comment
-
-    there = _way_there(read_comment(job.target))
-    for name, asked in way.items():
-        if name in there and there[name] != asked:
-            return f"differs: it was made with {name} {there[name]!r}, and {asked!r} is asked for"
-    return None
-
-
-def _difference(job: Job, recipe: Recipe, origin: Origin) -> str | None:
-    """Why the sound that is there cannot be that of the spectrogram; None when it can."""
-    from specloom.io.audio import AudioReader
-    from specloom.recipes.synthesis import finished_length, written_rate
-
-    try:
-        with AudioReader(job.target) as reader:
-            rate, n_samples = reader.sample_rate, reader.n_samples
-    except AudioFileError as error:
-        return f"cannot be used ({error})"
-    if job.target.stat().st_mtime_ns < job.source.stat().st_mtime_ns:
-        return "is older than the spectrogram"
-    if rate != written_rate(recipe.synthesis, origin):
-        return f"has another sample rate ({rate} Hz)"
-    expected = finished_length(recipe.synthesis, origin)
-    return None if expected in (None, n_samples) else f"has another length ({n_samples} samples)"

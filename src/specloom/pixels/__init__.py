@@ -1,0 +1,1 @@
+"""Levels and colours of pictures: arrays in, arrays out."""

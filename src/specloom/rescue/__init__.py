@@ -1,0 +1,1 @@
+"""Pictures of spectrograms that say nothing about themselves, turned into sound."""
