@@ -17,7 +17,7 @@ from specloom.errors import ParameterError
 from specloom.io.audio import load, save
 from specloom.pictures import LogRows, Picture
 from specloom.pictures.files import read_settings
-from specloom.recipes import LIBROSA, SPOOF, TACOTRON, Decibels, Frames, PeakPower
+from specloom.recipes import LIBROSA, SPOOF, TACOTRON, Decibels, Frames, PeakPower, Recipe
 from specloom.tasks.batch import FileResult
 from specloom.tasks.draw_pictures import Style, draw_picture_files
 from specloom.tasks.pieces import missing_pieces, piece_path, run_stem, whole_stem
@@ -61,9 +61,49 @@ def test_the_pieces_are_the_whole_picture_and_the_last_is_shorter(recording: Pat
 
 def test_the_frame_at_the_very_end_is_no_picture_of_its_own(tmp_path: Path) -> None:
     source = save(tmp_path / "two.wav", Audio(np.full(16_000, 0.1, np.float32), 8000))
-    for piece_s, widths in ((2.0, [251]), (1.0, [125, 126]), (0.99, [124, 124, 3]), (0.9, [112, 112, 27])):
+    for piece_s, widths in ((2.0, [251]), (1.0, [125, 126]), (0.99, [124, 124, 3]), (0.9, [113, 113, 25])):
         files = drawn(source, tmp_path / str(piece_s), Style(piece_s=piece_s)).files
         assert [Picture.open(path).codes.shape[1] for path in files] == widths
+
+
+def test_pieces_of_a_round_length_leave_no_scrap(tmp_path: Path) -> None:
+    # 0.9 s are 112.5 frames: four pieces of 112 would leave 3.
+    source = save(tmp_path / "a.wav", Audio(np.full(4 * 7200, 0.1, np.float32), 8000))
+    assert len(drawn(source, tmp_path / "out", Style(piece_s=0.9)).files) == 4
+
+
+def test_pieces_do_not_take_the_name_of_another_recording(recording: Path, tmp_path: Path) -> None:
+    short = save(tmp_path / "in" / "noise-001.wav", Audio(np.full(3000, 0.1, np.float32), 8000))
+    batch = draw_picture_files([recording.parent], tmp_path / "out", RECIPE, Style(piece_s=1.0), overwrite=True)
+    results = {result.source: result for result in batch}
+    assert [results[short].status, results[recording].status] == ["done", "failed"]
+    assert "the name of another recording's picture too" in results[recording].message
+    assert Picture.open(tmp_path / "out" / "noise-001.png").settings.source.name == "noise-001.wav"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "words"),
+    [
+        (replace(RECIPE, sample_rate=4000), "; as exact as its 4000 Hz allow: the recipe resamples 8000 Hz"),
+        (replace(RECIPE, frames=replace(RECIPE.frames, center=False)), "; not exact at the very ends"),
+        (replace(RECIPE, trim_db=30.0), "; the edges that the recipe trims come back silent"),
+    ],
+)
+def test_what_an_exact_picture_does_not_hold_is_told(recipe: Recipe, words: str, tmp_path: Path) -> None:
+    samples = np.pad(np.sin(np.arange(8000.0) / 3.0), 4000).astype(np.float32)
+    source = save(tmp_path / "a.wav", Audio(samples, 8000))
+    for exact in (True, False):
+        [result] = draw_picture_files([source], tmp_path / str(exact), recipe, Style(exact=exact))
+        assert (words in result.message) == exact
+    [result] = draw_picture_files([source], tmp_path / "all", RECIPE, Style(exact=True))
+    assert result.message == "2.0 s of sound"
+
+
+def test_a_scale_that_no_picture_holds_is_refused_before_anything_is_read(recording: Path, tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match="mapping='recipe' with scale='linear'"):
+        draw_picture_files([recording], tmp_path, RECIPE, Style(mapping="recipe"))
+    with pytest.raises(ParameterError, match="range_db=0"):
+        Style(range_db=0.0)
 
 
 @pytest.mark.parametrize(

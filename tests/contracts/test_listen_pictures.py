@@ -199,6 +199,16 @@ def test_like_gives_a_networks_output_the_settings_of_ours(tmp_path: Path) -> No
         assert one(out, tmp_path / "out", like=ours).status == "skipped"
 
 
+def test_like_refuses_16_bits_that_were_cut_off(tmp_path: Path) -> None:
+    [ours] = pictures(tmp_path / "ours")
+    with Image.open(ours) as image:
+        codes = np.asarray(image)
+    Image.fromarray(np.minimum(codes, 255).astype(np.uint8)).save(tmp_path / "cut.png")
+    Image.fromarray((codes >> 8).astype(np.uint8)).save(tmp_path / "divided.png")
+    assert "cut them off" in one(tmp_path / "cut.png", tmp_path / "out", like=ours).message
+    assert one(tmp_path / "divided.png", tmp_path / "out", like=ours).status == "done"
+
+
 def test_like_needs_a_picture_of_ours_of_the_same_size(tmp_path: Path) -> None:
     [ours] = pictures(tmp_path / "in")
     stranger = tmp_path / "stranger.png"

@@ -22,6 +22,7 @@ from specloom.pictures import Bins, LogRows, Picture, PictureSequence, PictureSe
 from specloom.pictures.files import read_picture, read_settings, sidecar_of
 from specloom.pictures.levels import palette_of
 from specloom.pixels.colormaps import NAMES
+from specloom.pixels.depth import from_codes
 from specloom.pixels.mark import write_mark
 from specloom.recipes import LIBROSA, SPOOF, Spectrogram
 from specloom.recipes.analysis import phase_of
@@ -91,9 +92,7 @@ def test_picture_jpeg_without_its_text_is_heard_by_the_sidecar(
     found = Picture.open(path)
     assert "found in a.jpg.json" in found.notes[0]
     settings = read_settings(path)
-    assert settings is not None
-    assert settings.row_levels is not None
-    assert replace(settings, row_levels=None) == shown.settings
+    assert settings == shown.settings
     assert_sounds_like(found, audio, within_db=0.5)
     sidecar_of(path).unlink()
     assert read_settings(path) is None
@@ -102,18 +101,21 @@ def test_picture_jpeg_without_its_text_is_heard_by_the_sidecar(
 
 
 @pytest.mark.parametrize(
-    ("options", "is_refined"), [({}, True), ({"colormap": "magma"}, False), ({"array": "mel"}, False)]
+    ("options", "mode", "one_step"),
+    [({}, "L", True), ({"array": "mel"}, "L", True), ({"colormap": "magma"}, "RGB", False)],
 )
-def test_picture_jpeg_is_refined_where_it_shows_bins_in_gray(
-    options: dict[str, Any], is_refined: bool, spectrogram: Spectrogram, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_picture_jpeg_is_an_ordinary_one_and_gray_is_rounded_for_listening(
+    options: dict[str, Any], mode: str, one_step: bool, spectrogram: Spectrogram, tmp_path: Path
 ) -> None:
-    path = picture(spectrogram, bits=8, **options).save(tmp_path / "a.jpg")
-    refined = read_picture(path).values
-    monkeypatch.setattr("specloom.pictures.files._refinable", lambda image, settings: False)
-    decoded = read_picture(path).values
-    assert decoded.shape == refined.shape
-    assert (np.abs(refined - decoded).max() > 0.002) == is_refined
-    np.testing.assert_allclose(refined, decoded, atol=0.1)
+    shown = picture(spectrogram, bits=8, **options)
+    path = shown.save(tmp_path / "a.jpg", jpeg_quality=75)
+    with Pillow.open(path) as image:
+        assert (image.format, image.mode, image.size) == ("JPEG", mode, shown.codes.shape[::-1])
+        assert "progressive" not in image.info
+        assert (set(image.quantization[0]) == {8}) == one_step
+    found = read_picture(path)
+    assert found.settings == shown.settings
+    assert np.sqrt(np.mean((found.values - from_codes(shown.codes)) ** 2)) < 0.05
 
 
 def test_picture_too_small_for_the_mark_has_a_sidecar(tmp_path: Path) -> None:
@@ -136,6 +138,15 @@ def test_picture_sidecar_of_an_earlier_picture_is_not_believed(spectrogram: Spec
 def test_picture_in_colours_has_256_of_them() -> None:
     for name in NAMES:
         assert len(np.unique(palette_of(name), axis=0)) == 256
+
+
+def test_picture_settings_are_the_same_with_and_without_the_pixels(spectrogram: Spectrogram, tmp_path: Path) -> None:
+    shown = picture(spectrogram)
+    path = resaved(shown.save(tmp_path / "a.png"))
+    # Of an earlier picture of that name and size.
+    sidecar_of(path).write_text(picture(spectrogram, bits=8).settings.to_json())
+    assert read_settings(path) == Picture.open(path).settings == shown.settings
+    assert PictureSequence([path]).frames("linear").shape == (1025, 163)
 
 
 # --- what programs do ---
@@ -189,6 +200,92 @@ def test_picture_of_16_bits_reduced_to_8(audio: Audio, spectrogram: Spectrogram,
     found = Picture.open(tmp_path / "b.png")
     assert found.notes == ("of 16 bits a pixel 8 are left",)
     assert_sounds_like(found, audio, within_db=0.5)
+
+
+def with_its_text(path: Path, change: Callable[[Any], Any]) -> Path:
+    """The picture as a program would write it that keeps texts."""
+    target = path.with_name(f"kept-{path.name}")
+    with Pillow.open(path) as image:
+        text = PngImagePlugin.PngInfo()
+        text.add_itxt("specloom", image.info["specloom"])
+        change(image).save(target, pnginfo=text)
+    return target
+
+
+def test_picture_of_16_bits_cut_off_at_255_is_refused(spectrogram: Spectrogram, tmp_path: Path) -> None:
+    path = picture(spectrogram).save(tmp_path / "a.png")
+    cut = with_its_text(path, lambda image: Pillow.fromarray(np.minimum(np.asarray(image), 255).astype(np.uint8)))
+    with pytest.raises(ImageFileError, match="saved with 8 in a way that cut them off"):
+        Picture.open(cut)
+
+
+@pytest.mark.parametrize("keep", [resaved, with_its_text])
+@pytest.mark.parametrize("bits", [8, 16])
+def test_picture_negative_is_turned_back(
+    bits: int, keep: Callable[..., Path], spectrogram: Spectrogram, tmp_path: Path
+) -> None:
+    path = picture(spectrogram, bits=bits).save(tmp_path / "a.png")
+    most = 2**bits - 1
+    again = keep(path, change=lambda image: Pillow.fromarray(most - np.asarray(image)))
+    found = Picture.open(again)
+    np.testing.assert_array_equal(found.codes, Picture.open(path).codes)
+    assert any("negative" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("colours", [(255, 254), (0, 1)])
+def test_picture_in_another_palette_keeps_its_codes(
+    colours: tuple[int, int], spectrogram: Spectrogram, tmp_path: Path
+) -> None:
+    path = picture(spectrogram, colormap="magma").save(tmp_path / "a.png")
+
+    def recoloured(image: Any) -> Any:
+        image.putpalette(np.repeat(np.linspace(*colours, 256).astype(np.uint8), 3).tobytes())
+        return image
+
+    found = Picture.open(resaved(path, change=recoloured))
+    np.testing.assert_array_equal(found.codes, Picture.open(path).codes)
+
+
+def test_picture_whose_pixels_were_changed_is_told(spectrogram: Spectrogram, tmp_path: Path) -> None:
+    path = picture(spectrogram).save(tmp_path / "a.png")
+    for turn in (Pillow.Transpose.FLIP_LEFT_RIGHT, Pillow.Transpose.FLIP_TOP_BOTTOM):
+        found = Picture.open(with_its_text(path, lambda image, turn=turn: image.transpose(turn)))
+        assert found.notes == (
+            "its pixels have lost their mark, so they were changed since it was drawn (or had none)",
+        )
+    assert Picture.open(picture(spectrogram).save(tmp_path / "b.png", mark=False)).notes == ()
+
+
+def test_picture_with_fewer_colours_is_told(spectrogram: Spectrogram, tmp_path: Path) -> None:
+    path = picture(spectrogram, colormap="magma").save(tmp_path / "a.png")
+    found = Picture.open(with_its_text(path, lambda image: image.convert("RGB").quantize(64)))
+    assert any("its colours were changed" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_picture_on_its_side_is_refused(suffix: str, spectrogram: Spectrogram, tmp_path: Path) -> None:
+    path = picture(spectrogram, bits=8).save(tmp_path / f"a{suffix}")
+    sidecar_of(path).write_text(picture(spectrogram, bits=8).settings.to_json())
+    resaved(path, change=lambda image: image.transpose(Pillow.Transpose.ROTATE_90)).replace(path)
+    with pytest.raises(ArtifactError, match="turned on its side"):
+        Picture.open(path)
+
+
+def test_picture_without_some_rows_is_doubted(spectrogram: Spectrogram, tmp_path: Path) -> None:
+    path = picture(spectrogram).save(tmp_path / "a.png")
+    found = Picture.open(with_its_text(path, lambda image: image.crop((0, 200, 163, 1025))))
+    assert any("if rows were cut off" in note for note in found.notes)
+    evenly = Picture.open(with_its_text(path, lambda image: image.resize((82, 513))))
+    assert not any("if rows were cut off" in note for note in evenly.notes)
+
+
+def test_picture_exact_without_its_lower_half_is_the_spectrogram(
+    audio: Audio, spectrogram: Spectrogram, tmp_path: Path
+) -> None:
+    path = picture(spectrogram, phase=phase_of(audio, LIBROSA)).save(tmp_path / "a.png")
+    found = Picture.open(with_its_text(path, lambda image: image.crop((0, 0, 163, 1025))))
+    assert found.phase() is None
+    np.testing.assert_allclose(found.codes, Picture.open(path).codes[:1025], atol=1)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
@@ -336,9 +433,6 @@ HOSTILE: list[tuple[str, Any]] = [
     ("piece.index", -1),
     ("piece.count", 10**30),
     ("source", 3),
-    ("row_levels", []),
-    ("row_levels", [0.5] * 66 + [0.4] * 66),
-    ("row_levels", [0.0] * 66 + [2.0] * 66),
 ]
 
 
@@ -430,6 +524,36 @@ def test_picture_codes_of_another_shape(spectrogram: Spectrogram) -> None:
 # --- drawing again ---
 
 
+def test_picture_that_could_not_be_read_again_is_not_begun(
+    recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("specloom.io.image._LARGEST_TIFF", 1000)
+    monkeypatch.setattr("specloom.pictures.drawing.gather", None)
+    with pytest.raises(ParameterError, match=r"is not opened again, here are 163 x 1025 pixels"):
+        draw_pictures(recording, lambda piece: tmp_path / "a.tif", LIBROSA, piece_s=None)
+
+
+def test_picture_exact_without_a_tile_seeks_new_phases(recording: Path, tmp_path: Path) -> None:
+    tiles = Tiles(width=100, height=1100)
+    made = draw_pictures(recording, lambda piece: tmp_path / f"{piece.index}.png", LIBROSA, exact=True, tiles=tiles)
+    assert PictureSequence(made.paths).phase(0, 10) is not None
+    sequence = PictureSequence([made.paths[0], *made.paths[2:]])
+    assert sequence.phase(0, 10) is None
+    assert any("950 of 2050 rows are not there, or not all along" in note for note in sequence.notes)
+    assert any("new ones are sought" in note for note in sequence.notes)
+
+
+def test_picture_notes_name_the_pictures_that_they_are_about(recording: Path, tmp_path: Path) -> None:
+    made = draw(tmp_path, recording)
+    for path in made.paths[2:4]:
+        resaved(path).replace(path)
+    sequence = PictureSequence(made.paths)
+    sequence.read()
+    assert sequence.notes == [
+        "002.png to 003.png (2 pictures): the file has no text of ours; the settings were found in the pixels"
+    ]
+
+
 def draw(folder: Path, recording: Path, **options: Any) -> Any:
     return draw_pictures(recording, lambda piece: folder / f"{piece.index:03}.png", LIBROSA, piece_s=1.0, **options)
 
@@ -458,9 +582,14 @@ def test_picture_drawing_goes_on_where_it_was_interrupted(
 
 
 def test_picture_drawing_as_jpeg_goes_on_and_is_joined(recording: Path, audio: Audio, tmp_path: Path) -> None:
-    def drawn() -> Any:
+    def drawn(jpeg_quality: int = 90) -> Any:
         return draw_pictures(
-            recording, lambda piece: tmp_path / f"{piece.index}.jpg", LIBROSA, bits=8, piece_s=1.5, jpeg_quality=90
+            recording,
+            lambda piece: tmp_path / f"{piece.index}.jpg",
+            LIBROSA,
+            bits=8,
+            piece_s=1.5,
+            jpeg_quality=jpeg_quality,
         )
 
     first = drawn()
@@ -469,9 +598,11 @@ def test_picture_drawing_as_jpeg_goes_on_and_is_joined(recording: Path, audio: A
     first.paths[1].unlink()
     assert drawn().n_drawn == 1
     assert drawn().n_drawn == 0
+    with pytest.raises(ArtifactError, match="was not drawn with a JPEG quality of 30; use --overwrite"):
+        drawn(30)
     sequence = PictureSequence(first.paths)
     spectrogram = sequence.read()
-    assert sequence.notes == [f"{path.name}: JPEG changes levels a little" for path in first.paths]
+    assert sequence.notes == ["JPEG changes levels a little"]
     floats = picture(LIBROSA.analyse(audio), bits=8).spectrogram().linear
     assert np.sqrt(np.mean((spectrogram.linear - floats) ** 2)) < 0.02
     heard = spectrogram.recipe.synthesise(spectrogram, quality="fast")

@@ -124,6 +124,85 @@ def test_the_labels_tell_how_long_it_is(speech: np.ndarray, tmp_path: Path) -> N
     assert misfit_of(found, speech) < -24
 
 
+def drawn(levels: np.ndarray, path: Path, *, size: tuple[float, float], dpi: int, **options: Any) -> Path:
+    """As imshow draws a matrix: nothing but levels, or hertz with ``extent``."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size, dpi=dpi)
+    FigureCanvasAgg(figure)
+    plot = figure.add_subplot()
+    image = plot.imshow(levels, aspect="auto", interpolation="nearest", **options)
+    figure.colorbar(image, ax=plot)
+    figure.savefig(path, dpi=dpi)
+    return path
+
+
+HERTZ: dict[str, Any] = {"origin": "lower", "extent": (0, 3, 0, RATE / 2)}
+
+
+def test_thick_lines_and_hardly_more_pixels_than_bins(speech: np.ndarray, tmp_path: Path) -> None:
+    """The usual size at 300 dots an inch: 1109 rows for 1025 bins, five of them behind lines."""
+    path = drawn(80 * levels_of(speech, C) - 80, tmp_path / "f.png", size=(6.4, 4.8), dpi=300, **HERTZ)
+    found = rescue(path, sample_rate=RATE, duration_s=3.0)
+    assert found.config == C
+    assert misfit_of(found, speech) < -24
+
+
+@pytest.mark.parametrize("dpi", [100, 130])
+def test_a_figure_smaller_than_its_bins_keeps_its_pitch(speech: np.ndarray, tmp_path: Path, dpi: int) -> None:
+    levels = levels_of(speech, StftConfig(sample_rate=RATE, n_fft=2048, hop_length=256))
+    path = drawn(80 * levels - 80, tmp_path / "f.png", size=(7, 5.2), dpi=dpi, **HERTZ)
+    found = rescue(path, sample_rate=RATE, duration_s=3.0)
+    assert misfit_of(found, speech) < -8
+
+
+@pytest.mark.parametrize("origin", ["lower", "upper"])
+def test_an_axis_that_counts_bins(speech: np.ndarray, tmp_path: Path, origin: str) -> None:
+    config = StftConfig(sample_rate=RATE, n_fft=1024, hop_length=256)
+    levels = 80 * levels_of(speech, config) - 80
+    path = drawn(levels, tmp_path / "f.png", size=(9, 8), dpi=100, origin=origin)
+    found = rescue(path, sample_rate=RATE, duration_s=3.0)
+    assert found.config == config
+    assert any("counts rows, to 513" in warning for warning in found.warnings)
+    assert any("turned over" in warning for warning in found.warnings) == (origin == "upper")
+    assert misfit_of(found, speech) < -24
+
+
+def test_an_axis_that_counts_frames_is_no_time(speech: np.ndarray, tmp_path: Path) -> None:
+    path = drawn(80 * levels_of(speech, C) - 80, tmp_path / "f.png", size=(6, 5), dpi=100, origin="lower")
+    with pytest.raises(ParameterError, match="count frames"):
+        rescue(path, sample_rate=RATE)
+
+
+def test_amplitudes_are_heard_as_such_and_told(speech: np.ndarray, tmp_path: Path) -> None:
+    magnitude = np.abs(stft(speech, C))
+    path = drawn(magnitude, tmp_path / "f.png", size=(6.4, 14.5), dpi=100, **HERTZ)
+    found = rescue(path, sample_rate=RATE, duration_s=3.0)
+    assert value_of(found, "range").startswith("amplitudes")
+    assert any("instead of decibels" in warning for warning in found.warnings)
+    assert misfit_of(found, speech) < -15
+
+
+def test_more_mel_bands_than_can_be_counted_are_places_on_their_axis(speech: np.ndarray, tmp_path: Path) -> None:
+    """Rows that are not bands were once taken for bands: three semitones too high."""
+    import librosa.display
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    bands = MelConfig(sample_rate=RATE, n_fft=2048, n_mels=256)
+    power = mel_filterbank(bands) @ np.square(np.abs(stft(speech, C)))
+    decibels = np.clip(10 * np.log10(np.maximum(power / power.max(), 1e-9)), -80, 0)
+    figure = Figure(figsize=(8, 3.6), dpi=100)
+    FigureCanvasAgg(figure)
+    plot = figure.add_subplot()
+    mesh = librosa.display.specshow(decibels, sr=RATE, hop_length=512, x_axis="time", y_axis="mel", ax=plot)
+    figure.colorbar(mesh, ax=plot, format="%+2.0f dB")
+    figure.savefig(tmp_path / "f.png")
+    found = rescue(tmp_path / "f.png", sample_rate=RATE, n_fft=2048, duration_s=3.0)
+    assert misfit_of(found, speech) < -6
+
+
 # --- sox --------------------------------------------------------------------------------------------------------------
 
 
@@ -154,6 +233,22 @@ def test_sox_itself(speech: np.ndarray, tmp_path: Path, duration: float | None) 
     assert found.family == "sox"
     assert (found.config.n_fft, found.config.hop_length) == (1024, speech.size // 800)
     assert misfit_of(found, speech) < -24
+
+
+@pytest.mark.skipif(shutil.which("sox") is None, reason="the program sox is not installed")
+def test_sox_without_lines_around_it(tmp_path: Path) -> None:
+    """Silence is black like the paper then, and the panel seems to end below it."""
+    rate = 22_050
+    low = np.random.default_rng(0).standard_normal(3 * rate).astype(np.float32)
+    spectrum = np.fft.rfft(low)
+    spectrum[spectrum.size * 3 // 4 :] = 0
+    low = (np.fft.irfft(spectrum) * 0.05).astype(np.float32)
+    save(tmp_path / "s.wav", Audio(low, rate))
+    command = ["sox", "-D", "s.wav", "-n", "spectrogram", "-a", "-z", "60", "-o", "s.png"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    found = rescue(tmp_path / "s.png", sample_rate=rate, duration_s=3.0)
+    assert found.config.n_fft == 1024
+    assert not found.magnitude[400:].max() > 0.05 * found.magnitude.max()
 
 
 # --- ffmpeg -----------------------------------------------------------------------------------------------------------
@@ -295,6 +390,32 @@ def test_what_is_no_spectrogram_is_soft_and_told(pixels: np.ndarray) -> None:
     assert np.abs(found.audio.samples).max() <= 0.11
 
 
+def test_axes_alone_do_not_make_a_spectrogram(tmp_path: Path) -> None:
+    from scipy.ndimage import gaussian_filter
+
+    smooth = gaussian_filter(np.random.default_rng(0).standard_normal((300, 400)), 12)
+    path = drawn(smooth, tmp_path / "f.png", size=(6.4, 4.8), dpi=100, cmap="gray")
+    found = rescue(path, sample_rate=RATE, duration_s=2.0)
+    assert any("no spectrogram" in warning for warning in found.warnings)
+    assert np.abs(found.audio.samples).max() <= 0.11
+
+
+def test_a_photograph_that_fits_a_transform_is_told(speech: np.ndarray) -> None:
+    from scipy.ndimage import gaussian_filter
+
+    smooth = gaussian_filter(np.random.default_rng(0).standard_normal((513, 300)), 25)
+    codes = np.asarray(np.round(255 * (smooth - smooth.min()) / np.ptp(smooth)), dtype=np.uint8)
+    found = rescue(gray(codes), sample_rate=RATE, duration_s=2.0)
+    assert any("photograph" in warning or "no spectrogram" in warning for warning in found.warnings)
+    voice = rescue(gray(np.round(255 * levels_of(speech, C)[::-1]).astype(np.uint8)), sample_rate=RATE, duration_s=3.0)
+    assert not voice.warnings
+
+
+def test_a_picture_on_its_head_is_told(speech: np.ndarray) -> None:
+    found = rescue(gray(np.round(255 * levels_of(speech, C)).astype(np.uint8)), sample_rate=RATE, duration_s=3.0)
+    assert any("on its head" in warning for warning in found.warnings)
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 500), (500, 1), (300, 400), (40, 30, 3)])
 @pytest.mark.parametrize("value", [0, 77, 255])
 def test_one_colour_is_silence_and_told(shape: tuple[int, ...], value: int) -> None:
@@ -383,3 +504,12 @@ def test_a_sound_is_never_above_full_scale(speech: np.ndarray) -> None:
     loud = sox_panel(speech * np.float32(3.0 / np.abs(speech).max()))
     found = rescue(loud, sample_rate=RATE, duration_s=3.0, axes=False)
     assert np.abs(found.audio.samples).max() <= 1.0
+
+
+def test_what_contradicts_the_labels_is_obeyed_and_told(speech: np.ndarray, tmp_path: Path) -> None:
+    path = figure(levels_of(speech, C), C, tmp_path / "f.png", axes=True, colormap="magma")
+    found = rescue(path, sample_rate=RATE, duration_s=1.5, scale="log", quality="fast")
+    assert found.audio.duration_s == pytest.approx(1.5)
+    assert any("by --duration, which was obeyed" in warning for warning in found.warnings)
+    assert any("labels follow a 'linear' axis" in warning for warning in found.warnings)
+    assert not any("above half the sample rate" in warning for warning in found.warnings)

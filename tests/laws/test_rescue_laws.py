@@ -5,12 +5,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from specloom import sounds
 from specloom.config import StftConfig
 from specloom.dsp.stft import stft
+from specloom.errors import ParameterError
+from specloom.io.audio import load
 from specloom.rescue.assumptions import Ledger
 from specloom.rescue.families import UNKNOWN, columns_are_segments, sox
-from specloom.rescue.frequency_axis import LAWS, RowAxis, axis_from_ticks, hz_of_law, law_of_hz
-from specloom.rescue.levels import Mapping, backwards_evidence, levels_of_panel, table_of
+from specloom.rescue.frequency_axis import (
+    LAWS,
+    RowAxis,
+    axis_from_ticks,
+    hz_of_law,
+    law_of_hz,
+    shift_by_partials,
+)
+from specloom.rescue.levels import Mapping, amplitude_exponent, backwards_evidence, levels_of_panel, table_of
 from specloom.rescue.ticks import Tick
 from specloom.rescue.timing import Columns, find_timing, frames_for, frames_of
 from specloom.rescue.transform import best_window, differences, find_cells, hop_of, misfit_db
@@ -52,6 +62,37 @@ def test_an_axis_through_its_own_labels_is_itself(law: str) -> None:
     np.testing.assert_allclose(found.rows_hz(n_rows), axis.rows_hz(n_rows), rtol=1e-6)
 
 
+@pytest.mark.parametrize("law", LAWS)
+def test_rows_that_lines_hide_are_left_out_of_the_axis(law: str) -> None:
+    whole = RowAxis(law=law, low_hz=30.0, high_hz=8_000.0)
+    part = RowAxis(law=law, low_hz=30.0, high_hz=8_000.0, first=0.02, last=0.95)
+    np.testing.assert_allclose(part.rows_hz(93), whole.rows_hz(100)[2:95], rtol=1e-9)
+
+
+def voices(rows_hz: np.ndarray, n_columns: int = 60) -> np.ndarray:
+    """Levels of partials at multiples of 110 to 230 Hz, as wide as a Hann window of 2048 samples makes them."""
+    pitch = np.linspace(110, 230, n_columns)
+    off = np.abs((rows_hz[:, None] / pitch + 0.5) % 1 - 0.5) * pitch
+    return (np.clip(1 - off / 40, 0, 1) * np.linspace(1, 0.3, rows_hz.size)[:, None]).astype(np.float32)
+
+
+@pytest.mark.parametrize("shift", [-0.9, -0.4, 0.0, 0.5, 1.0])
+def test_partials_tell_where_the_axis_begins(shift: float) -> None:
+    axis = RowAxis(law="linear", low_hz=0.0, high_hz=11_025.0)
+    rows = axis.rows_hz(400)
+    levels = voices(rows - shift * (rows[1] - rows[0]))
+    found, agreement = shift_by_partials(levels, rows)
+    assert found == pytest.approx(shift, abs=0.15)
+    assert agreement > 0.8
+
+
+def test_what_has_no_partials_moves_no_axis() -> None:
+    rows = RowAxis(law="linear", low_hz=0.0, high_hz=11_025.0).rows_hz(400)
+    levels = np.random.default_rng(0).random((400, 300), dtype=np.float32)
+    assert shift_by_partials(levels, rows)[0] == 0.0
+    assert shift_by_partials(levels, rows)[1] < 0.3
+
+
 # --- cells ------------------------------------------------------------------------------------------------------------
 
 
@@ -80,6 +121,19 @@ def test_cells_that_are_alike_are_counted_too() -> None:
 def test_fewer_pixels_than_cells_are_not_counted(n_pixels: int) -> None:
     _, pixels = cells_drawn(300, n_pixels, 3)
     assert find_cells(differences(pixels, 0)) is None
+
+
+@pytest.mark.parametrize("n_cells", [513, 1025])
+def test_cells_are_counted_behind_the_lines_of_a_frame(n_cells: int) -> None:
+    """Lines hide the outer rows, and lie on whole pixels while the axis does not."""
+    cells, _ = cells_drawn(n_cells, n_cells, 0)
+    height = 1.083 * n_cells
+    centres = np.arange(3, int(height) - 3) + 0.5
+    pixels = cells[np.floor((centres + 0.37) / height * n_cells).astype(int)]
+    found = find_cells(differences(pixels, 0), centres / height)
+    assert found is not None
+    assert found.count == n_cells
+    np.testing.assert_array_equal(pixels[found.pixels][10:-10], cells[10:-10])
 
 
 def test_cells_survive_the_noise_of_a_jpeg() -> None:
@@ -127,6 +181,12 @@ def test_sox_columns_span_the_sound(seconds: float, n_columns: int) -> None:
     assert spacing * n_columns == pytest.approx(n_samples, rel=0.02)
 
 
+def test_labels_that_count_frames_are_no_seconds() -> None:
+    columns = Columns(count=443, counted=True, raw=False, seconds_each=1.0)
+    with pytest.raises(ParameterError, match="count frames"):
+        find_timing(columns, Ledger(), family=UNKNOWN, sample_rate=22_050, n_fft=1024, hop_length=None, duration_s=None)
+
+
 # --- levels -----------------------------------------------------------------------------------------------------------
 
 
@@ -169,6 +229,19 @@ def test_unknown_colours_are_told() -> None:
     ledger = Ledger()
     levels_of_panel(np.random.default_rng(0).integers(0, 256, (30, 40, 3)).astype(np.uint8), ledger)
     assert any("not known" in warning for warning in ledger.warnings)
+
+
+def test_amplitudes_are_told_from_decibels() -> None:
+    speech = load(sounds.path("speech"), channels="mono")
+    config = StftConfig(sample_rate=speech.sample_rate, n_fft=1024, hop_length=256)
+    magnitude = np.abs(stft(speech.samples, config))
+    share = magnitude / magnitude.max()
+    assert amplitude_exponent(share, None) == 1.0
+    assert amplitude_exponent(share**2, (0.0, 113.0)) == 2.0
+    assert amplitude_exponent(share, (-80.0, 0.0)) is None
+    for range_db in (40, 80, 120):
+        levels = np.clip(20 * np.log10(share + 1e-9) / range_db + 1, 0, 1)
+        assert amplitude_exponent(levels, None) is None
 
 
 def test_sixteen_bits_are_kept() -> None:

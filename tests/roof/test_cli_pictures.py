@@ -97,6 +97,7 @@ def test_cli_options_choose_the_kind_of_file(
         (["--tiles", "8x8", "--tile-overlap", "1"], "tile_overlap=1.0"),
         (["--range-db", "60", "--mapping", "root"], "only levels in decibels have a range"),
         (["--range-db", "0"], "range_db=0"),
+        (["--format", "png", "--jpeg-quality", "80"], "--jpeg-quality needs --format jpeg"),
     ],
 )
 def test_cli_options_that_contradict_each_other_are_one_sentence(

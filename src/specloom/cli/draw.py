@@ -159,6 +159,8 @@ class Draw:
         }
         if self.pieces is not None:
             self._refuse(["pieces"] if self.tiles else [], "and --tiles: give one of the two")
+        if self._format() != "jpeg":
+            self._refuse(["jpeg_quality"] if self.jpeg_quality is not None else [], "needs --format jpeg")
         style = {name: value for name, value in given.items() if value is not None}
         piece_s = 60.0 if self.pieces is None else seconds_of(self.pieces)
         return Style(file_format=self._format(), exact=self.exact, piece_s=piece_s, **style)  # type: ignore[arg-type]

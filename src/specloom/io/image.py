@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 
@@ -67,6 +68,8 @@ _MOST_TEXT = 1 << 24
 # A JPEG's comment has its length in 16 bits.
 _LARGEST_COMMENT = 65_533
 _LARGEST_JPEG_SIDE = 65_500
+# Twice Pillow's warning limit; above it Pillow does not open a TIFF.
+_LARGEST_TIFF = 178_956_970
 
 _ORIENTATION, _DESCRIPTION = 274, 270
 
@@ -205,6 +208,32 @@ def image_size(path: StrPath) -> tuple[int, int]:
     return (height, width) if on_its_side else (width, height)
 
 
+def read_quantisation(path: StrPath) -> npt.NDArray[np.uint16] | None:
+    """How coarsely a JPEG was rounded, as `Image.quantisation`, from the header alone; None of other formats.
+
+    Raises
+    ------
+    ImageFileError
+        When the file is missing, a folder, empty, or no picture that can be read.
+    """
+    with _opened(Path(path), np.inf) as (name, image, _):
+        return _quantisation(image) if name == "jpeg" else None
+
+
+def quantisation_at(jpeg_quality: int) -> npt.NDArray[np.uint16]:
+    """How coarsely `save_image` rounds with this quality and no other table."""
+    from PIL import Image as Pillow
+    from PIL.JpegImagePlugin import JpegImageFile
+
+    with BytesIO() as file:
+        options = _jpeg_options(Path("a.jpg"), np.zeros((8, 8), np.uint8), {}, jpeg_quality, None)
+        Pillow.new("L", (8, 8)).save(file, **options)
+        file.seek(0)
+        table = _quantisation(JpegImageFile(file))
+    assert table is not None
+    return table
+
+
 def save_image(
     path: StrPath,
     pixels: Pixels,
@@ -212,6 +241,7 @@ def save_image(
     texts: Mapping[str, str] | None = None,
     palette: npt.NDArray[np.uint8] | None = None,
     jpeg_quality: int = 95,
+    jpeg_table: npt.NDArray[np.uint8] | None = None,
 ) -> Path:
     """Write a picture file; it is whole or not there (see `specloom.io.atomic.written_beside`).
 
@@ -228,6 +258,8 @@ def save_image(
         The colours of the codes, with gray pixels of 8 bits. PNG and TIFF keep codes and palette, JPEG the colours.
     jpeg_quality : int
         1 to 100. Gray stays gray, and colours are not thinned out (4:4:4).
+    jpeg_table : uint8 array of shape (8, 8), optional
+        The quantisation table, instead of the usual one of the quality.
 
     Returns
     -------
@@ -250,7 +282,7 @@ def save_image(
     elif suffix in (".tif", ".tiff"):
         image, options = _pillow(pixels, palette), _tiff_options(pixels, palette, texts)
     else:
-        options = _jpeg_options(target, pixels, texts, jpeg_quality)
+        options = _jpeg_options(target, pixels, texts, jpeg_quality, jpeg_table)
         image = _pillow(pixels if palette is None else palette[pixels], None)
     try:
         with written_beside(target) as temporary:
@@ -546,6 +578,27 @@ def _chunk_text(kind: bytes, data: bytes) -> tuple[str, str] | None:
 # --- writing ---
 
 
+def require_size_fits(path: Path, width: int, height: int) -> None:
+    """Refuse a size that a picture of this suffix cannot have, or could not be read with.
+
+    Raises
+    ------
+    ParameterError
+        With the limit.
+    """
+    suffix = path.suffix.lower()
+    if suffix in (".jpg", ".jpeg") and max(width, height) > _LARGEST_JPEG_SIDE:
+        raise ParameterError(
+            f"{path.name}: JPEG takes at most {_LARGEST_JPEG_SIDE} pixels per side, here are {width} x "
+            f"{height}; write .png or .tiff, or shorter pieces"
+        )
+    if suffix in (".tif", ".tiff") and width * height > _LARGEST_TIFF:
+        raise ParameterError(
+            f"{path.name}: a TIFF of more than {_LARGEST_TIFF // 10**6} megapixels is not opened again, here are "
+            f"{width} x {height} pixels; write .png, or shorter pieces"
+        )
+
+
 def _require_pixels(path: Path, pixels: Pixels, palette: npt.NDArray[np.uint8] | None) -> None:
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
@@ -559,6 +612,7 @@ def _require_pixels(path: Path, pixels: Pixels, palette: npt.NDArray[np.uint8] |
             f"pixels of shape {pixels.shape} and type {pixels.dtype}: uint8 or uint16 (height, width) or "
             "uint8 (height, width, 3) is needed, with at least one pixel"
         )
+    require_size_fits(path, pixels.shape[1], pixels.shape[0])
     if pixels.dtype == np.uint16 and suffix in (".jpg", ".jpeg"):
         raise ParameterError(f"{path.name}: JPEG holds 8 bits per pixel; write 16 bits as .png or .tiff")
     if palette is not None and (palette.shape != (256, 3) or palette.dtype != np.uint8):
@@ -598,15 +652,17 @@ def _tiff_options(pixels: Pixels, palette: npt.NDArray[np.uint8] | None, texts: 
     return {"format": "TIFF", "compression": compression, "tiffinfo": tags}
 
 
-def _jpeg_options(path: Path, pixels: Pixels, texts: dict[str, str], quality: int) -> dict[str, Any]:
+def _jpeg_options(
+    path: Path, pixels: Pixels, texts: dict[str, str], quality: int, table: npt.NDArray[np.uint8] | None
+) -> dict[str, Any]:
     if not 1 <= quality <= 100:
         raise ParameterError(f"jpeg_quality={quality!r}: 1 to 100 are allowed; from 90 on little is lost")
-    if max(pixels.shape[:2]) > _LARGEST_JPEG_SIDE:
-        raise ParameterError(
-            f"{path.name}: JPEG takes at most {_LARGEST_JPEG_SIDE} pixels per side, here are {pixels.shape[1]} x "
-            f"{pixels.shape[0]}; write .png or .tiff, or shorter pieces"
-        )
-    options: dict[str, Any] = {"format": "JPEG", "quality": int(quality), "subsampling": 0}
+    options: dict[str, Any] = {"format": "JPEG", "subsampling": 0}
+    if table is None:
+        options["quality"] = int(quality)
+    else:
+        # The usual codes for the coefficients are made for the usual tables.
+        options.update(qtables=[table.reshape(-1).tolist()], optimize=True)
     if texts:
         comment = _packed(texts).encode("utf-8")
         if len(comment) > _LARGEST_COMMENT:

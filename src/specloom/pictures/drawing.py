@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from specloom.errors import ArtifactError, AudioFileError, ParameterError
 from specloom.io.audio import AudioReader
+from specloom.io.image import quantisation_at, read_quantisation, require_size_fits
 from specloom.io.sources import reason
 from specloom.pictures.files import LOSSY_SUFFIXES, read_settings, write_picture
 from specloom.pictures.picture import Mapping, picture_recipe
@@ -229,7 +232,7 @@ class _Job:
         if self.tiles is not None:
             tiles = self.tiles
             return _Grid(tiles.width, tiles.width - tiles.overlap, tiles.height, True)
-        width = n_frames if self.piece_s is None else min(n_frames, max(1, round(self.piece_s / whole.frame_s())))
+        width = n_frames if self.piece_s is None else min(n_frames, _frames_of(self.piece_s, whole))
         return _Grid(width, width, n_rows, False)
 
     def pieces(self, whole: PictureSettings) -> list[Piece]:
@@ -241,6 +244,7 @@ class _Job:
                 f"a picture of {grid.width} x {grid.height} pixels is larger than {MOST_PIXELS // 10**6} megapixels, "
                 "which few programs open; draw shorter pieces (piece_s, --pieces 60s)"
             )
+        require_size_fits(self.target_of(whole.piece), grid.width, grid.height)
         # Where tiles overlap, one that shows nothing new is left out. Of pieces the last takes one frame more if that
         # is all that is left: a recording of a minute has a frame that is centred on its end, and is still one piece.
         last = max(1, n_frames - (grid.width - grid.step if grid.filled else 1))
@@ -258,6 +262,11 @@ class _Job:
         ]
 
 
+def _frames_of(piece_s: float, whole: PictureSettings) -> int:
+    """Frames of a piece. Not rounded down: a recording of ten times its length would have a scrap for an eleventh."""
+    return max(1, math.ceil(piece_s / whole.frame_s() - 1e-6))
+
+
 def _all_there(job: _Job) -> Drawn | None:
     """What was drawn already, if that is everything: told by the pictures themselves, without decoding the sound."""
     for piece in _first_guesses(job):
@@ -267,7 +276,10 @@ def _all_there(job: _Job) -> Drawn | None:
         whole = job.settings(there.origin)
         wanted = [replace(whole, piece=piece) for piece in job.pieces(whole)]
         paths = [job.target_of(settings.piece) for settings in wanted]
-        if all(_is_of(_read_quietly(path), settings) for path, settings in zip(paths, wanted, strict=True)):
+        if all(
+            _read_quietly(path) == settings and _has_quality(job, path)
+            for path, settings in zip(paths, wanted, strict=True)
+        ):
             return Drawn(settings=tuple(wanted), paths=tuple(paths), n_drawn=0, n_skipped=len(paths))
     return None
 
@@ -343,15 +355,25 @@ def _is_missing(job: _Job, path: Path, wanted: PictureSettings) -> bool:
         raise ArtifactError(
             f"{path} is there already and cannot be used ({error}); use --overwrite to replace it"
         ) from error
-    if _is_of(there, wanted):
+    if there != wanted:
+        differs = "is no picture of ours" if there is None else _difference(there, wanted)
+    elif not _has_quality(job, path):
+        differs = f"was not drawn with a JPEG quality of {job.jpeg_quality}"
+    else:
         return False
-    differs = "is no picture of ours" if there is None else _difference(there, wanted)
     raise ArtifactError(f"{path} is there already and {differs}; use --overwrite to replace it")
 
 
-def _is_of(there: PictureSettings | None, wanted: PictureSettings) -> bool:
-    """Whether a picture is the one that is wanted; the levels of a JPEG's rows are known when it is written."""
-    return there is not None and replace(there, row_levels=None) == wanted
+def _has_quality(job: _Job, path: Path) -> bool:
+    """Whether a JPEG was rounded as it is to be now (of neighbouring qualities some are the same); true of others."""
+    if path.suffix.lower() not in LOSSY_SUFFIXES:
+        return True
+    table: npt.NDArray[Any] = quantisation_at(job.jpeg_quality)
+    if job.colormap == "gray":
+        from specloom.pictures.jpeg import quantisation
+
+        table = quantisation(job.jpeg_quality)
+    return np.array_equal(read_quantisation(path), table)  # type: ignore[arg-type]
 
 
 def _difference(there: PictureSettings, wanted: PictureSettings) -> str:
@@ -411,9 +433,6 @@ def _cut(
 
 def _code_blocks(job: _Job, scratch: SampleScratch, whole: PictureSettings) -> Iterator[Codes]:
     """The whole picture's columns, block after block."""
-    # Of a JPEG, codes are rounded to 8 bits when all of its rows' levels are known.
-    lossy = job.target_of(whole.piece).suffix.lower() in LOSSY_SUFFIXES
-    laid = replace(whole, bits=16) if lossy and whole.colormap == "gray" else whole
     for stored, phase in drawn_blocks(scratch, job.recipe, whole.origin, job.array, exact=job.exact):
         if stored.shape[-1]:
-            yield laid_out(stored, phase, laid)
+            yield laid_out(stored, phase, whole)

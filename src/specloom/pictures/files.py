@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from specloom.errors import ArtifactError, ImageFileError, ParameterError
 from specloom.io.atomic import written_beside
@@ -22,6 +23,7 @@ from specloom.io.image import DEFAULT_MAX_MEGAPIXELS, Image, image_size, open_im
 from specloom.io.sources import reason
 from specloom.pictures.levels import (
     OFF_THE_TABLE,
+    Colours,
     codes_of_colours,
     gray_of,
     levels_of_image,
@@ -29,14 +31,15 @@ from specloom.pictures.levels import (
     palette_of,
     rgb_of,
 )
-from specloom.pictures.planes import levelled_codes, refined_values, unlevelled_values
-from specloom.pictures.settings import FORMAT, Bins, PictureSettings
+from specloom.pictures.settings import FORMAT, PictureSettings
 from specloom.pixels.colormaps import recognise
-from specloom.pixels.depth import Codes, from_codes, to_codes
+from specloom.pixels.depth import Codes, bits_of, from_codes
 from specloom.pixels.mark import Mark, find_mark, mark_fits, write_mark
-from specloom.recipes.scales import FloatArray, PeakPower
+from specloom.recipes.scales import FloatArray
 
 KEY = "specloom"
+# What stands beside it in a picture that was written without a mark, so that none is missed.
+NO_MARK = {"specloom-mark": "none"}
 LOSSY_SUFFIXES = (".jpg", ".jpeg")
 
 Place = Literal["text", "mark", "sidecar"]
@@ -45,6 +48,8 @@ Place = Literal["text", "mark", "sidecar"]
 _MOST_JSON = 1 << 16
 # A picture that was scaled further than this says nothing any more.
 _MOST_SCALED = 32
+# Scaled in one direction by so much more than in the other, a picture was perhaps cut and not scaled.
+_UNEVEN = 0.05
 # What a narrower picture of the same height is taken for when no mark tells.
 _SOMEWHERE = "nobody knows from where (if it was scaled instead, scale it back to its width first)"
 # Where settings are gone: how many colour maps are tried, and which rows tell that there are too many colours.
@@ -85,14 +90,12 @@ def sidecar_of(path: Path) -> Path:
 def write_picture(
     path: str | Path, codes: Codes, settings: PictureSettings, *, jpeg_quality: int = 95, mark: bool = True
 ) -> Path:
-    """Write codes ``(n_rows, n_frames)`` as a picture file; see `Picture.save`.
-
-    For JPEG the codes may have 16 bits where the settings say 8: they are rounded after their rows were stretched.
-    """
+    """Write codes ``(n_rows, n_frames)`` as a picture file; see `Picture.save`."""
     path = Path(path)
     lossy = path.suffix.lower() in LOSSY_SUFFIXES
+    table = None
     if lossy:
-        codes, settings = _for_jpeg(path, codes, settings)
+        codes, table = _for_jpeg(path, codes, settings, jpeg_quality)
     text = settings.to_json()
     payload = zlib.compress(text.encode("ascii"), 9)
     marked: Codes = write_mark(codes, payload) if mark and not lossy else codes  # type: ignore[type-var]
@@ -101,22 +104,22 @@ def write_picture(
     if lossy or (mark and not mark_fits(codes.shape, payload)) or sidecar.exists():
         _write_sidecar(sidecar, text)
     palette = None if settings.colormap == "gray" else palette_of(settings.colormap)
-    return save_image(path, marked, texts={KEY: text}, palette=palette, jpeg_quality=jpeg_quality)
+    texts = {KEY: text} if mark or lossy else {KEY: text, **NO_MARK}
+    return save_image(path, marked, texts=texts, palette=palette, jpeg_quality=jpeg_quality, jpeg_table=table)
 
 
-def _for_jpeg(path: Path, codes: Codes, settings: PictureSettings) -> tuple[Codes, PictureSettings]:
-    """Codes of 8 bits, with stretched rows where that helps: in a power scale, with all rows there."""
+def _for_jpeg(
+    path: Path, codes: Codes, settings: PictureSettings, quality: int
+) -> tuple[Codes, npt.NDArray[np.uint8] | None]:
+    """Codes of 8 bits, and the quantisation table for them: gray is rounded for listening, colours as usual."""
     if settings.bits != 8 or settings.exact:
         asked = "exact pictures need" if settings.exact else f"bits={settings.bits}: only"
         raise ParameterError(f"{path.name}: JPEG holds 8 bits, and {asked} PNG or TIFF; use bits=8 or another suffix")
-    if isinstance(settings.recipe.scale, PeakPower) and _shows_all_rows(settings):
-        codes, levels = levelled_codes(codes, settings)
-        return codes, replace(settings, row_levels=levels)
-    return to_codes(from_codes(codes), 8), replace(settings, row_levels=None)
+    if settings.colormap != "gray":
+        return codes, None
+    from specloom.pictures.jpeg import quantisation, rounded
 
-
-def _shows_all_rows(settings: PictureSettings) -> bool:
-    return (settings.piece.first_row, settings.piece.n_rows) == (0, settings.whole_shape[0])
+    return rounded(from_codes(codes), quality), quantisation(quality)
 
 
 def _write_sidecar(path: Path, text: str) -> None:
@@ -152,7 +155,10 @@ def read_settings(path: str | Path, *, max_megapixels: float = DEFAULT_MAX_MEGAP
     except ImageFileError:
         return None
     try:
-        settings = _from_texts(read_texts(path), path) or _from_sidecar(path)
+        settings = _from_texts(read_texts(path), path)
+        if settings is None and path.suffix.lower() in LOSSY_SUFFIXES:
+            # Of other pictures the pixels are asked first.
+            settings = _from_sidecar(path)
     except ArtifactError:
         settings = None
     if settings is not None and (height, width) == (settings.piece.n_rows, settings.piece.n_frames):
@@ -197,12 +203,11 @@ def _understood(path: Path, image: Image) -> PictureFile | None:
             raise problem
         return None
     notes = [*image.notes, *found.notes(path, problem)]
-    levels, lossless = levels_of_image(path, image, found.settings, notes)
+    if found.codes is not None and bits_of(found.codes) == found.settings.bits:
+        levels, lossless = from_codes(found.codes), True
+    else:
+        levels, lossless = levels_of_image(path, image, found.settings, notes)
     settings, values, kept = _fitted(path, found, levels, notes)
-    if settings == found.settings and image.quantisation is not None and _refinable(image, settings):
-        values = refined_values(image.pixels, image.quantisation, settings)
-    elif settings.row_levels is not None:
-        values = unlevelled_values(values, settings)
     if settings.exact and (image.format == "jpeg" or not kept):
         settings, values = _without_phase(path, settings, values, notes)
     values.flags.writeable = False
@@ -212,20 +217,44 @@ def _understood(path: Path, image: Image) -> PictureFile | None:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
+class _Marked:
+    """A mark, the codes that it was found in, and whether their light and dark are exchanged in the pixels."""
+
+    mark: Mark
+    codes: Codes
+    negative: bool = False
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class _Found:
-    """Settings, where they were, and the mark of the pixels when these had to be looked at."""
+    """Settings, where they were, the mark of the pixels, and whether they have lost it."""
 
     settings: PictureSettings
     place: Place
-    mark: Mark | None = None
+    marked: _Marked | None = None
+    changed: bool = False
+
+    @property
+    def mark(self) -> Mark | None:
+        """That of the pixels."""
+        return None if self.marked is None else self.marked.mark
+
+    @property
+    def codes(self) -> Codes | None:
+        """What holds the mark is as it was drawn, whatever colours it has now."""
+        return None if self.marked is None else self.marked.codes
 
     def notes(self, path: Path, problem: ArtifactError | None) -> list[str]:
-        """What there is to say about where they were found."""
+        """What there is to say about where they were found, and about what the mark tells of the pixels."""
+        negative = self.marked is not None and self.marked.negative and self.settings.colormap == "gray"
+        notes = ["it is a negative of what was drawn; light and dark were exchanged back"] if negative else []
+        if self.changed:
+            notes.append("its pixels have lost their mark, so they were changed since it was drawn (or had none)")
         if self.place == "text":
-            return []
+            return notes
         place = "in the pixels" if self.place == "mark" else f"in {sidecar_of(path).name}"
         why = "the text of ours in the file is damaged" if problem is not None else "the file has no text of ours"
-        return [f"{why}; the settings were found {place}"]
+        return [f"{why}; the settings were found {place}", *notes]
 
 
 def _first_found(path: Path, image: Image) -> tuple[_Found | None, ArtifactError | None]:
@@ -235,26 +264,27 @@ def _first_found(path: Path, image: Image) -> tuple[_Found | None, ArtifactError
         settings = _from_texts(image.texts, path)
     except ArtifactError as error:
         settings, problem = None, error
+    marked = _marked(image, None if settings is None else settings.colormap)
     if settings is not None:
         # Where in the picture a crop begins is said in the pixels only.
-        mark = None if _shape(image) == _promised(settings) else _mark_of(image, settings.colormap)
-        return _Found(settings=settings, place="text", mark=mark), None
-    mark = _mark_of(image, None)
-    if mark is not None:
-        return _Found(settings=_from_payload(mark.payload, path), place="mark", mark=mark), problem
+        changed = marked is None and _had_mark(image, settings)
+        return _Found(settings=settings, place="text", marked=marked, changed=changed), None
+    if marked is not None:
+        settings = _from_payload(marked.mark.payload, path)
+        return _Found(settings=settings, place="mark", marked=marked), problem
     settings = _from_sidecar(path)
     return None if settings is None else _Found(settings=settings, place="sidecar"), problem
 
 
-def _refinable(image: Image, settings: PictureSettings) -> bool:
-    """Whether a JPEG is gray, has the size that it was drawn with, and shows whole spectra."""
-    piece = settings.piece
-    return (
-        image.pixels.shape == (piece.n_rows, piece.n_frames)
-        and (settings.array, settings.rows, settings.exact, settings.colormap) == ("linear", Bins(), False, "gray")
-        and _shows_all_rows(settings)
-        and piece.end_frame <= settings.whole_shape[1]
-    )
+def _had_mark(image: Image, settings: PictureSettings) -> bool:
+    """Whether a picture that is stored as it was drawn should have a mark."""
+    if NO_MARK.items() <= image.texts.items():
+        return False
+    drawn_gray = gray_of(palette_of(settings.colormap)[np.newaxis]) is not None
+    kept = image.format != "jpeg" and 8 * image.pixels.dtype.itemsize == settings.bits
+    kept = kept and drawn_gray == (gray_of(image.pixels) is not None)
+    payload = zlib.compress(settings.to_json().encode("ascii"), 9)
+    return kept and _shape(image) == _promised(settings) and mark_fits(_promised(settings), payload)
 
 
 def _shape(image: Image) -> tuple[int, int]:
@@ -306,28 +336,38 @@ def _from_sidecar(path: Path) -> PictureSettings | None:
     return _parsed(text, str(sidecar)) if FORMAT in text else None
 
 
-def _mark_of(image: Image, colormap: str | None) -> Mark | None:
+def _marked(image: Image, colormap: str | None) -> _Marked | None:
     """The mark in the pixels; with no colour map known, in the likeliest ones."""
     if image.format == "jpeg":
         return None
-    if image.indices is not None:
-        mark = find_mark(image.indices)
+    for codes, negative in _readings(image, colormap):
+        mark = find_mark(codes)
         if mark is not None:
-            return mark
+            return _Marked(mark=mark, codes=codes, negative=negative)
+    return None
+
+
+def _readings(image: Image, colormap: str | None) -> Iterator[tuple[Codes, bool]]:
+    """What the codes of a picture may be, and whether that is its negative."""
+    if image.indices is not None:
+        yield image.indices, False
     gray = gray_of(image.pixels)
     if gray is not None:
-        return find_mark(gray) or find_mark(np.iinfo(gray.dtype).max - gray)
+        yield gray, False
+        yield np.iinfo(gray.dtype).max - gray, True
+        return
     rgb = rgb_of(image)
     if len(np.unique(packed(rgb[:_FIRST_ROWS]))) > 256:
         # What was drawn with a palette has no more colours, and to look for its colour map takes time.
-        return None
-    near = [match.name for match in recognise(rgb) if match.distance < OFF_THE_TABLE][:_LIKELY_MAPS]
-    for name in near if colormap is None else [colormap]:
+        return
+    for name in _likely_maps(rgb) if colormap is None else [colormap]:
         codes = codes_of_colours(rgb, name)
-        mark = None if codes is None else find_mark(codes)
-        if mark is not None:
-            return mark
-    return None
+        if codes is not None:
+            yield codes, False
+
+
+def _likely_maps(rgb: Colours) -> list[str]:
+    return [match.name for match in recognise(rgb) if match.distance < OFF_THE_TABLE][:_LIKELY_MAPS]
 
 
 # --- the size that was promised ---
@@ -348,13 +388,23 @@ def _fitted(
         where = f"from frame {shown.first_frame} on" if found.mark is not None else _SOMEWHERE
         notes.append(f"cropped in time: {shape[1]} of {promised[1]} frames, {where}")
         return replace(settings, piece=shown), values, True
-    scaled = max(a / b for one, other in zip(shape, promised, strict=True) for a, b in ((one, other), (other, one)))
-    if scaled > _MOST_SCALED:
+    if shape == promised[::-1]:
+        raise ArtifactError(
+            f"{path} has {shape[1]} x {shape[0]} pixels and was drawn with {promised[1]} x {promised[0]}: it is turned "
+            "on its side; turn it back, with the low frequencies at the bottom"
+        )
+    if settings.exact and shape == (settings.whole_shape[0] // 2, promised[1]):
+        notes.append("the lower half, where the phases were, is cut off")
+        return settings, values, False
+    factors = [there / drawn for there, drawn in zip(shape, promised, strict=True)]
+    if max(max(factor, 1.0 / factor) for factor in factors) > _MOST_SCALED:
         raise ArtifactError(
             f"{path} has {shape[1]} x {shape[0]} pixels and its settings promise {promised[1]} x {promised[0]}: "
             "they are not those of this picture"
         )
     notes.append(f"scaled back from {shape[1]} x {shape[0]} to {promised[1]} x {promised[0]} pixels; detail is lost")
+    if abs(factors[0] / factors[1] - 1.0) > _UNEVEN:
+        notes.append("its width and height were scaled differently; if rows were cut off or a frame added, it is wrong")
     return settings, _resized(values, promised), False
 
 

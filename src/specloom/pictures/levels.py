@@ -21,6 +21,8 @@ Colours = npt.NDArray[np.uint8]
 
 # How much the brightness of a colour map may dip where it is read from gray.
 _EQUALLY_BRIGHT = 2.0 / 255.0
+# Share of pixels at the highest level that no picture of a sound has, other than that of a click alone.
+_MOST_WHITE = 0.25
 # Mean distance of colours from their table, in codes, from which on they are said to be changed.
 OFF_THE_TABLE = 1.0
 
@@ -67,13 +69,30 @@ def levels_of_image(path: Path, image: Image, settings: PictureSettings, notes: 
     if codes is not None:
         return from_codes(codes), True
     gray = gray_of(image.pixels)
+    bits = 8 * image.pixels.dtype.itemsize
+    if gray is not None and bits < settings.bits:
+        require_reduced(path, gray, settings.bits)
     levels = _from_colours(image, settings, notes) if gray is None else _from_gray(path, gray, settings, notes)
-    if 8 * image.pixels.dtype.itemsize < settings.bits:
-        notes.append(f"of {settings.bits} bits a pixel {8 * image.pixels.dtype.itemsize} are left")
+    if bits < settings.bits:
+        notes.append(f"of {settings.bits} bits a pixel {bits} are left")
     if image.format == "jpeg":
         notes.append("JPEG changes levels a little")
-        return levels, False
     return levels, False
+
+
+def require_reduced(path: Path, gray: Codes, bits: int) -> None:
+    """Refuse a picture of 8 bits whose ``bits`` were cut off at 255, as some programs do, and not divided by 256.
+
+    Raises
+    ------
+    ImageFileError
+    """
+    white = float(np.mean(gray == 255))
+    if white > _MOST_WHITE:
+        raise ImageFileError(
+            f"{path} was drawn with {bits} bits a pixel and saved with 8 in a way that cut them off: {white:.0%} of "
+            "its pixels are at the highest level; use the picture as it was drawn, or draw it with --format png8"
+        )
 
 
 def _untouched_codes(image: Image, settings: PictureSettings) -> Codes | None:
@@ -83,10 +102,11 @@ def _untouched_codes(image: Image, settings: PictureSettings) -> Codes | None:
     if settings.colormap == "gray":
         gray = gray_of(image.pixels)
         return gray if gray is not None and 8 * gray.dtype.itemsize == settings.bits else None
-    if image.indices is None or image.palette is None:
-        return None if image.pixels.ndim == 2 else codes_of_colours(image.pixels, settings.colormap)
-    palette = palette_of(settings.colormap)[: len(image.palette)]
-    return image.indices if np.array_equal(palette, image.palette) else None
+    if image.indices is not None and image.palette is not None:
+        palette = palette_of(settings.colormap)[: len(image.palette)]
+        if np.array_equal(palette, image.palette):
+            return image.indices
+    return None if image.pixels.ndim == 2 else codes_of_colours(image.pixels, settings.colormap)
 
 
 def codes_of_colours(rgb: npt.NDArray[Any], colormap: str) -> Codes | None:
@@ -115,8 +135,9 @@ def _from_colours(image: Image, settings: PictureSettings, notes: list[str]) -> 
         notes.append(f"it was drawn in gray, and is coloured now; the colours are taken for {colormap!r}")
     levels, distance = levels_of(rgb, colours_of(colormap))
     off = float(distance.mean())
-    if off > OFF_THE_TABLE and image.format != "jpeg":
-        notes.append(f"the colours lie {off:.1f} codes off {colormap!r} on average; they were changed")
+    if image.format != "jpeg":
+        # Colours between those that were drawn come from scaling, or from a program that merged them.
+        notes.append(f"its colours were changed since it was drawn: they lie {off:.1f} codes off {colormap!r}")
     return levels
 
 

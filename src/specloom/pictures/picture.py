@@ -208,7 +208,7 @@ class Picture:
         settings = file.settings
         if not file.lossless:
             recipe = replace(settings.recipe, quantise_bits=16)
-            settings = replace(settings, bits=16, colormap="gray", recipe=recipe, row_levels=None)
+            settings = replace(settings, bits=16, colormap="gray", recipe=recipe)
         return cls(codes=to_codes(file.values, settings.bits), settings=settings, notes=file.notes)
 
     def save(self, path: str | Path, *, jpeg_quality: int = 95, mark: bool = True) -> Path:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from specloom.pictures.settings import LogRows, PictureSettings
-from specloom.pixels.depth import Codes, from_codes, to_codes
+from specloom.pixels.depth import Codes, to_codes
 from specloom.recipes.scales import FloatArray
 
 AnyArray = TypeVar("AnyArray", bound=npt.NDArray[Any])
@@ -49,45 +49,6 @@ def phase_of(values: FloatArray, settings: PictureSettings) -> FloatArray:
     # The values are codes / 65535; a code is a part of a turn.
     radians = planes * np.float32(2.0 * math.pi * (_TURN - 1) / _TURN) - np.float32(math.pi)
     return radians.reshape(*settings.array_shape[:-1], values.shape[-1])
-
-
-def levelled_codes(codes: Codes, settings: PictureSettings) -> tuple[Codes, tuple[float, ...]]:
-    """Codes of 8 bits for a JPEG, its rows stretched, and between which levels; see `specloom.pictures.jpeg`.
-
-    ``codes``, of 8 or 16 bits, are of all rows.
-    """
-    from specloom.pictures.jpeg import levelled, row_levels
-
-    planes = _planes(from_codes(codes), settings)
-    levels = row_levels(planes)
-    return _stacked(to_codes(levelled(planes, levels), 8)), levels
-
-
-def unlevelled_values(values: FloatArray, settings: PictureSettings) -> FloatArray:
-    """Values ``(n_rows, n)`` of all rows, not stretched any more."""
-    from specloom.pictures.jpeg import unlevelled
-
-    if settings.row_levels is None:
-        return values
-    return _stacked(unlevelled(_planes(values, settings), settings.row_levels))
-
-
-def refined_values(pixels: Codes, quantisation: npt.ArrayLike, settings: PictureSettings) -> FloatArray:
-    """Values ``(n_rows, n)`` of a gray JPEG of the linear array with all its rows; see `specloom.pictures.jpeg`."""
-    from specloom.pictures.jpeg import refined
-
-    piece, origin = settings.piece, settings.origin
-    values = refined(
-        pixels.astype(np.uint8, copy=False),
-        quantisation=quantisation,
-        scale=settings.recipe.scale,
-        peak=1.0 if settings.peak is None else settings.peak,
-        config=settings.recipe.stft_config(origin.analysis_rate),
-        row_levels=settings.row_levels,
-        n_channels=settings.n_channels,
-        length=settings.origin_of(piece.first_frame, piece.end_frame).n_trimmed,
-    )
-    return _stacked(values)
 
 
 def _phase_codes(phase: FloatArray) -> npt.NDArray[np.uint16]:

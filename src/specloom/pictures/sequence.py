@@ -120,7 +120,7 @@ class PictureSequence:
     recipe, origin, arrays, shapes
         As in `SpectrogramFile`. An incomplete run has an origin of its own: its own length, no edges.
     notes : list of str
-        What was guessed or lost; complete when all frames have been read.
+        Complete when all frames have been read.
 
     Raises
     ------
@@ -146,7 +146,7 @@ class PictureSequence:
         self.shapes: dict[ArrayName, tuple[int, ...]] = {
             self.settings.array: (*self.settings.array_shape[:-1], n_frames)
         }
-        self.notes: list[str] = _holes(self.run)
+        self._notes: dict[str, list[str]] = {note: [] for note in _holes(self.run)}
         self._max_megapixels = max_megapixels
         self._starts = [settings.piece.first_frame for settings in self.run.settings]
         self._widest = max(settings.piece.n_frames for settings in self.run.settings)
@@ -155,6 +155,17 @@ class PictureSequence:
         self._seen: set[Path] = set()
         # Without its rows of phases a picture is not exact any more.
         self._has_phase = self.settings.exact and bool(_shown_rows(self.run).all())
+        if self.settings.exact and not self._has_phase:
+            self._notes["the phases are not all there, so new ones are sought"] = []
+
+    @property
+    def notes(self) -> list[str]:
+        """What was guessed or lost, with the pictures that it is true of where it is not all of them."""
+        n_pictures = len(self.run.paths)
+        return [
+            note if len(names) in (0, n_pictures) else f"{_listed(names)}: {note}"
+            for note, names in self._notes.items()
+        ]
 
     def frames(self, name: ArrayName, start: int = 0, stop: int | None = None) -> FloatArray:
         """A range of frames, shape ``(..., n_bins, stop - start)``, cut to what is there."""
@@ -224,8 +235,8 @@ class PictureSequence:
         if path in self._seen:
             return
         self._seen.add(path)
-        several = f"{path.name}: " if len(self.run.paths) > 1 else ""
-        self.notes.extend(several + note for note in picture.notes)
+        for note in picture.notes:
+            self._notes.setdefault(note, []).append(path.name)
 
 
 def _average(total: FloatArray, weight: npt.NDArray[np.float32], values: FloatArray) -> None:
@@ -239,11 +250,18 @@ def _average(total: FloatArray, weight: npt.NDArray[np.float32], values: FloatAr
     total += (values - total) / weight
 
 
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} to {names[-1]} ({len(names)} pictures)"
+
+
 def _shown_rows(run: Run) -> npt.NDArray[np.bool_]:
-    rows = np.zeros(run.settings[0].whole_shape[0], dtype=bool)
+    """The rows that are there all along."""
+    rows: dict[int, npt.NDArray[np.bool_]] = {}
     for each in run.settings:
-        rows[each.piece.first_row : each.piece.end_row] = True
-    return rows
+        shown = rows.setdefault(each.piece.first_frame, np.zeros(each.whole_shape[0], dtype=bool))
+        shown[each.piece.first_row : each.piece.end_row] = True
+    all_along: npt.NDArray[np.bool_] = np.all(list(rows.values()), axis=0)
+    return all_along
 
 
 def _run_of(paths: Sequence[str | Path], max_megapixels: float) -> Run:
@@ -272,5 +290,5 @@ def _holes(run: Run) -> list[str]:
         )
     n_missing = n_rows - int(_shown_rows(run).sum())
     if n_missing:
-        notes.append(f"{n_missing} of {n_rows} rows are not there and are taken as silent")
+        notes.append(f"{n_missing} of {n_rows} rows are not there, or not all along, and are taken as silent")
     return notes

@@ -28,8 +28,6 @@ Bits = Literal[8, 16]
 
 # What is drawn, and believed, of a single picture.
 MOST_PIXELS = 400_000_000
-# Rows from one of the levels between which a JPEG's rows are stretched to the next.
-ROWS_A_LEVEL = 16
 
 # What a picture may claim. Far above anything that is drawn, low enough that no claim makes a reader take memory
 # that the pixels do not justify.
@@ -141,10 +139,6 @@ class PictureSettings:
         The same for all pieces of one recording and one way of drawing it, and for no others.
     source : SourceStamp or None
         Which state of which file it was drawn from.
-    row_levels : tuple of float or None
-        Between which values the rows of a JPEG were stretched, so that its rounding is finer where they are soft:
-        floors every 16 rows of a plane, from the lowest frequency up, then as many levels; on lines in between. Each
-        piece has its own.
 
     Raises
     ------
@@ -162,7 +156,6 @@ class PictureSettings:
     piece: Piece
     recording: str
     source: SourceStamp | None = None
-    row_levels: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         _require_choice("array", self.array, get_args(ArrayName))
@@ -191,8 +184,6 @@ class PictureSettings:
                 f"max_hz={self.rows.max_hz}: half the rate of the analysis, {self.origin.analysis_rate / 2:g} Hz, is "
                 "the most there is"
             )
-        if self.row_levels is not None:
-            _require_row_levels(self.row_levels, self.plane_rows)
         if self.piece.first_frame >= n_frames or self.piece.first_row >= n_rows:
             raise ParameterError(
                 f"first_frame={self.piece.first_frame} and first_row={self.piece.first_row}: the whole picture has "
@@ -338,19 +329,6 @@ def _require_consistent(settings: PictureSettings) -> None:
             f"the settings contradict themselves: piece {piece.index + 1} of {piece.count}, of {piece.n_frames} frames "
             f"and {piece.n_rows} rows from frame {piece.first_frame} and row {piece.first_row} on, does not fit a "
             f"picture of {n_frames} frames and {n_rows} rows"
-        )
-
-
-def _require_row_levels(row_levels: tuple[float, ...], plane_rows: int) -> None:
-    wanted = -(-plane_rows // ROWS_A_LEVEL) + 1
-    floors, levels = row_levels[:wanted], row_levels[wanted:]
-    if len(levels) != wanted or not all(
-        0.0 <= floor < level <= 1.0 for floor, level in zip(floors, levels, strict=True)
-    ):
-        raise ParameterError(
-            f"row_levels are {len(row_levels)} numbers from {min(row_levels, default=0)} to "
-            f"{max(row_levels, default=0)}: for {plane_rows} rows {wanted} floors from 0 and as many levels up to 1, "
-            "each above its floor, are needed"
         )
 
 

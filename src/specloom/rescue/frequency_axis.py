@@ -67,18 +67,25 @@ class RowAxis:
     law : str
         One of `LAWS`.
     low_hz, high_hz : float
-        Where the axis begins and ends, at the outer edges of its first and last row.
+        Where the axis begins and ends.
+    first, last : float
+        Which part of the axis the rows of pixels show: the lines around a panel hide some of it.
     """
 
     law: str
     low_hz: float
     high_hz: float
+    first: float = 0.0
+    last: float = 1.0
 
     def rows_hz(self, n_rows: int) -> Hertz:
         """The middle of each row, the lowest first."""
         low, high = law_of_hz(self.law, [self.low_hz, self.high_hz])
-        places = (np.arange(n_rows) + 0.5) / n_rows
-        return hz_of_law(self.law, low + places * (high - low))
+        return hz_of_law(self.law, low + self.places(n_rows) * (high - low))
+
+    def places(self, n_rows: int) -> Hertz:
+        """Where the middle of each row lies on the axis, 0 at its beginning and 1 at its end."""
+        return self.first + (np.arange(n_rows) + 0.5) / n_rows * (self.last - self.first)
 
 
 def axis_from_ticks(law: str, ticks: Sequence[Tick], bottom: float, top: float) -> RowAxis:
@@ -104,6 +111,61 @@ def default_axis(law: str, min_hz: float | None, max_hz: float) -> RowAxis:
     return RowAxis(law=law, low_hz=lowest if min_hz is None else min_hz, high_hz=max_hz)
 
 
+# --- where the axis begins, by partials -------------------------------------------------------------------------------
+
+_SHIFTS = np.linspace(-1.5, 1.5, 31)
+"""Rows of pixels; where an axis begins is read to a row or so."""
+_PHASES_AGREE = 0.65
+
+
+def shift_by_partials(levels: Floats, rows_hz: Hertz) -> tuple[float, float]:
+    """By how many rows all rows lie lower than assumed, and how well partials agree on it (0 to 1).
+
+    Partials lie at whole multiples of their distance, so the peak that they make in the spectrum of a column of levels
+    has phase 0 when the frequencies are counted from the right row.
+
+    Parameters
+    ----------
+    levels : float32 array, shape ``(n_rows, n_columns)``, lowest row first
+    rows_hz : float64 array, shape ``(n_rows,)``
+
+    Returns
+    -------
+    0.0 and the agreement where it is too small to be believed.
+    """
+    n = 1024
+    wanted = np.linspace(50.0, min(4000.0, float(rows_hz[-1])), n)
+    loud = _columns_with_tones(levels, 200)
+    if loud.size < 8 or wanted[-1] < 1000.0:
+        return 0.0, 0.0
+    per_hz = np.arange(2 * n + 1) / (4 * n * (wanted[1] - wanted[0]))
+    turned = np.exp(-2j * np.pi * per_hz * wanted[0])[:, None] * ((per_hz > 1 / 500) & (per_hz < 1 / 80))[:, None]
+    place = np.interp(wanted, rows_hz, np.arange(rows_hz.size))
+    scores = []
+    for shift in _SHIFTS:
+        spectrum = np.fft.rfft(_unsmooth(_between(levels[:, loud], place + shift), 121), n=4 * n, axis=0) * turned
+        peaks = np.take_along_axis(spectrum, np.abs(spectrum).argmax(axis=0)[None], axis=0)
+        scores.append(float(peaks.real.sum() / max(float(np.abs(peaks).sum()), 1e-12)))
+    best = int(np.argmax(scores))
+    if scores[best] < _PHASES_AGREE or best in (0, len(_SHIFTS) - 1):
+        return 0.0, scores[best]
+    return float(_SHIFTS[best]), scores[best]
+
+
+def _between(levels: Floats, places: Hertz) -> npt.NDArray[Any]:
+    """Rows of levels at places that need not be whole."""
+    places = np.clip(places, 0.0, levels.shape[0] - 1.0)
+    below = np.minimum(places.astype(np.intp), levels.shape[0] - 2)
+    share = (places - below)[:, None]
+    return np.asarray(levels[below] * (1 - share) + levels[below + 1] * share)
+
+
+def _unsmooth(columns: npt.NDArray[Any], width: int) -> npt.NDArray[Any]:
+    """What varies faster than over ``width`` rows, fading at both ends."""
+    smooth = np.stack([np.convolve(column, np.ones(width) / width, mode="same") for column in columns.T], axis=1)
+    return np.asarray((columns - smooth) * np.hanning(columns.shape[0])[:, None])
+
+
 # --- telling laws apart ----------------------------------------------------------------------------------------------
 
 
@@ -126,10 +188,7 @@ def harmonic_evidence(levels: Floats, axis: RowAxis, *, up_to_hz: float = 6000.0
     loud = _columns_with_tones(levels)
     if not loud.size or wanted[-1] < 1000.0:
         return 0.0
-    place = np.interp(wanted, rows_hz, np.arange(rows_hz.size))
-    below = np.minimum(place.astype(np.intp), rows_hz.size - 2)
-    share = (place - below)[:, None]
-    columns = levels[below][:, loud] * (1 - share) + levels[below + 1][:, loud] * share
+    columns = _between(levels[:, loud], np.interp(wanted, rows_hz, np.arange(rows_hz.size)))
     return _peak_share(columns, wanted[1] - wanted[0])
 
 
@@ -144,8 +203,7 @@ def _peak_share(columns: npt.NDArray[Any], step_hz: float) -> float:
     """Mean over columns of the share that the strongest even spacing (70 to 500 Hz) has in what varies that fast."""
     n = columns.shape[0]
     n_fft = 4 * n
-    smooth = np.stack([np.convolve(column, np.ones(61) / 61, mode="same") for column in columns.T], axis=1)
-    power = np.square(np.abs(np.fft.rfft((columns - smooth) * np.hanning(n)[:, None], n=n_fft, axis=0)))
+    power = np.square(np.abs(np.fft.rfft(_unsmooth(columns, 61), n=n_fft, axis=0)))
     spacing_hz = n_fft * step_hz / np.maximum(1, np.arange(power.shape[0]))
     total = power[spacing_hz < 1000.0].sum(axis=0)
     peak_width = 1.5 * n_fft / n  # of a Hann window, in bins

@@ -15,6 +15,8 @@ Colours = npt.NDArray[np.uint8]
 
 FAR_OFF = 12.0
 """Mean distance from a colour table, in codes, above which the table is not believed."""
+BRIGHTNESS = "brightness"
+"""What is taken for the level where no colour map is known."""
 _SILENT = 1.5 / 256
 """Levels up to here are the lowest colour of a table of 256."""
 _BELOW_THE_FLOOR = 0.25
@@ -46,6 +48,26 @@ class Mapping:
         result[lowest] = 10.0 ** (-self.range_db / 20.0) * _BELOW_THE_FLOOR
         result[:, lowest.all(axis=0)] = 0.0
         return np.asarray(result, dtype=np.float32)
+
+
+def amplitude_exponent(levels: Floats, read: tuple[float, float] | None) -> float | None:
+    """1 where levels are amplitudes, 2 where they are powers, None where they are decibels.
+
+    Of a picture that is not in decibels next to nothing is seen but a few loud partials.
+
+    Parameters
+    ----------
+    levels : float32 array, shape ``(n_rows, n_columns)``
+    read : tuple of float, optional
+        Where the colour bar begins and ends, by its labels: decibels seldom begin at 0.
+    """
+    if read is not None and abs(read[0]) > 0.03 * abs(read[1] - read[0]):
+        return None
+    drawn, bright = float((levels > 0.05).mean()), float((levels > 0.3).mean())
+    # Of amplitudes 0.01 to 0.06 is drawn, of powers 0.002 to 0.013; of 40 dB 0.04 to 0.11, and a third of it is bright.
+    if drawn > 0.06 or bright > 0.3 * drawn:
+        return None
+    return 2.0 if drawn < 0.006 else 1.0
 
 
 # --- which colours -------------------------------------------------------------------------------------------------
@@ -148,9 +170,9 @@ def _recognised(panel: npt.NDArray[Any], ledger: Ledger) -> Floats:
     if best.distance > FAR_OFF:
         ledger.warn(
             f"the colour map is not known (the nearest, {best.name!r}, lies {best.distance:.0f} codes off); brightness "
-            "was taken for level: give --colormap, or a picture with its colour bar"
+            "was taken for level, and the sound is soft: give --colormap, or a picture with its colour bar"
         )
-        ledger.assume("colour map", "brightness", "guessed", 0.1, "no known colour map has these colours", "--colormap")
+        ledger.assume("colour map", BRIGHTNESS, "guessed", 0.1, "no known colour map has these colours", "--colormap")
         weights = np.array([0.299, 0.587, 0.114], dtype=np.float32)
         return np.asarray(colours[::-1].astype(np.float32) @ weights / np.float32(255), dtype=np.float32)
     levels = _by_table(panel, table_of(best.name))[0][::-1]

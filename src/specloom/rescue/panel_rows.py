@@ -12,7 +12,15 @@ from specloom.config import MelConfig, MelScale
 from specloom.dsp.mel import hz_to_mel, mel_to_hz
 from specloom.rescue.assumptions import Ledger
 from specloom.rescue.families import Family
-from specloom.rescue.frequency_axis import RowAxis, axis_from_ticks, default_axis, is_mel, likely_law
+from specloom.rescue.frequency_axis import (
+    RowAxis,
+    axis_from_ticks,
+    default_axis,
+    is_mel,
+    law_of_hz,
+    likely_law,
+    shift_by_partials,
+)
 from specloom.rescue.levels import Mapping
 from specloom.rescue.reading import Reading
 from specloom.rescue.transform import Cells, find_cells
@@ -24,6 +32,10 @@ _USUAL_BINS = frozenset({64, 100, 128, 200, 256, 400, 512, 600, 1024, 2048, 4096
 """Half of usual n_fft: so many bins, with or without the last one."""
 _USUAL_BANDS = frozenset({20, 32, 40, 64, 80, 96, 100, 128, 160, 229, 256, 320, 512})
 _MOST_BANDS = 320
+_COARSE_HZ = 45.0
+"""A row of a figure of usual size is 30 Hz at a rate of 22050."""
+_COUNTS = (40, 64, 80, 128, 129, 257, 513, 1025, 2049)
+"""Rows of pictures whose axis counts them: mel bands, and the bins of usual transforms."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -85,9 +97,15 @@ def find_rows(
         What else is known; ``noise`` for a JPEG.
     """
     height = levels.shape[0]
-    even = find_cells(differences, noise=noise)
-    axis = _axis(levels, even, ledger, reading=reading, family=family, wishes=wishes, sample_rate=sample_rate)
+    reading, counted = _without_row_numbers(reading, sample_rate, ledger)
+    first, last = reading.part_of_axis
+    even = find_cells(differences, first + (np.arange(height) + 0.5) / height * (last - first), noise=noise)
+    asked = wishes if wishes.scale or counted is None else replace(wishes, scale=_scale_of_count(counted))
+    axis = _axis(levels, even, ledger, reading=reading, family=family, wishes=asked, sample_rate=sample_rate)
     n_fft = wishes.n_fft or family.n_fft
+    if n_fft is None and counted is not None and axis.law == "linear":
+        n_fft = 2 * (counted - 1)
+        ledger.assume("n_fft", str(n_fft), "read", 0.9, f"the axis counts {counted} rows", "--n-fft")
     if wishes.n_fft is not None:
         ledger.given("n_fft", str(wishes.n_fft), "--n-fft")
     if is_mel(axis.law):
@@ -104,8 +122,13 @@ def find_rows(
         )  # fmt: skip
         if found is not None:
             return PanelRows(kind="bins", pixels=pixels, axis=axis, n_fft=found)
-        if n_fft is None and even is not None:
-            n_fft = _n_fft_of_step((axis.high_hz - axis.low_hz) / even.count, sample_rate, ledger)
+        if even is not None:
+            axis = replace(axis, first=0.0, last=1.0)
+            if n_fft is None:
+                n_fft = _n_fft_of_step((axis.high_hz - axis.low_hz) / even.count, sample_rate, ledger)
+    if axis.law == "linear" and even is None and family.law is None and wishes.min_hz is None:
+        axis = _by_partials(levels, axis, ledger)
+        _warn_of_coarse_rows((axis.high_hz - axis.low_hz) * (axis.last - axis.first) / height, ledger)
     return PanelRows(kind="pixels", pixels=pixels, axis=axis, n_fft=n_fft)
 
 
@@ -127,6 +150,8 @@ def _axis(
     labelled = _labelled_axis(law, ledger, reading=reading, family=family, sample_rate=sample_rate)
     top = wishes.max_hz or family.max_hz or sample_rate / 2
     axis = labelled or default_axis(law, wishes.min_hz if wishes.min_hz is not None else family.min_hz, top)
+    first, last = reading.part_of_axis
+    axis = replace(axis, first=first, last=last)
     if wishes.max_hz is not None:
         ledger.given("highest frequency", f"{wishes.max_hz:g} Hz", "--max-hz")
         axis = replace(axis, high_hz=wishes.max_hz)
@@ -153,10 +178,9 @@ def _law(
     read = reading.frequency_law if len(reading.frequency_ticks) >= 2 else None
     if wishes.scale is not None:
         ledger.given("frequency axis", wishes.scale, "--scale")
-        same_kind = read is not None and (is_mel(read), read != "linear") == (
-            wishes.scale == "mel",
-            wishes.scale != "linear",
-        )
+        same_kind = not _contradicts(wishes.scale, read)
+        if read is not None and not same_kind:
+            ledger.warn(f"the frequency labels follow a {read!r} axis; scale={wishes.scale!r} was obeyed without them")
         return read if read is not None and same_kind else wishes.scale
     if family.law is not None:
         why = f"{family.name} draws it so"
@@ -180,15 +204,15 @@ def _law(
     return law
 
 
-def _is_of_scale(law: str, scale: str) -> bool:
-    """Whether a law that was read is a finer name for what the caller said."""
-    return (is_mel(law), law == "linear") == (scale == "mel", scale == "linear")
+def _contradicts(law: str, read: str | None) -> bool:
+    """Whether labels follow another kind of law; some laws are finer names for what a caller can say."""
+    return read is not None and (is_mel(law), law == "linear") != (is_mel(read), read == "linear")
 
 
 def _labelled_axis(law: str, ledger: Ledger, *, reading: Reading, family: Family, sample_rate: int) -> RowAxis | None:
     """The axis through the labels, if there are any that can be right; not of programs that always draw the whole."""
     ticks = reading.frequency_ticks
-    if len(ticks) < 2 or family.law is not None:
+    if len(ticks) < 2 or family.law is not None or _contradicts(law, reading.frequency_law):
         return None
     _, top, _, bottom = reading.edges
     axis = axis_from_ticks(law, ticks, bottom, top)
@@ -199,9 +223,64 @@ def _labelled_axis(law: str, ledger: Ledger, *, reading: Reading, family: Family
             "rate or the labels are wrong; the axis was taken to end at half the rate"
         )
         return None
+    axis = _to_whole_spectrum(axis, reading.panel.height, half)
     why = f"from {len(ticks)} labels of the axis"
     ledger.assume("highest frequency", f"{min(axis.high_hz, half):.0f} Hz", "read", 0.95, why, "--max-hz")
     return axis
+
+
+def _warn_of_coarse_rows(step_hz: float, ledger: Ledger) -> None:
+    if step_hz > _COARSE_HZ:
+        ledger.warn(
+            f"each row of pixels stands for {step_hz:.0f} Hz, so tones are known roughly and low ones hardly at all: a "
+            "taller picture, or one up to a lower frequency, sounds better"
+        )
+
+
+def _by_partials(levels: Floats, axis: RowAxis, ledger: Ledger) -> RowAxis:
+    """The axis moved by a row or less to where partials lie at multiples of their distance."""
+    rows_hz = axis.rows_hz(levels.shape[0])
+    shift, agreement = shift_by_partials(levels, rows_hz)
+    if shift == 0.0:
+        return axis
+    why = f"the rows lie {abs(shift):.1f} of a row {'lower' if shift > 0 else 'higher'}: partials are multiples then"
+    moved = shift / levels.shape[0] * (axis.last - axis.first)
+    axis = replace(axis, first=axis.first - moved, last=axis.last - moved)
+    lowest = f"{axis.rows_hz(levels.shape[0])[0]:.0f} Hz"
+    ledger.assume("lowest row", lowest, "measured", agreement, why, "--min-hz")
+    return axis
+
+
+def _without_row_numbers(reading: Reading, sample_rate: int, ledger: Ledger) -> tuple[Reading, int | None]:
+    """A reading without labels that count bins or bands instead of hertz (imshow's), and how many they count."""
+    ticks = reading.frequency_ticks
+    if len(ticks) < 2 or reading.names_hertz or reading.frequency_law != "linear":
+        return reading, None
+    if reading.family in ("sox", "ffmpeg"):
+        return reading, None
+    _, top, _, bottom = reading.edges
+    axis = axis_from_ticks("linear", ticks, bottom, top)
+    # Labels up to 100 were taken for kilohertz.
+    unit = 1000.0 if axis.high_hz > 1.03 * sample_rate / 2 else 1.0
+    highest = axis.high_hz / unit
+    count = min(_COUNTS, key=lambda n: abs(n - 0.25 - highest))  # to n, or from -0.5 to n - 0.5
+    if highest > 0.9 * sample_rate / 2 or abs(count - 0.25 - highest) > 1.0 + 0.003 * count:
+        return reading, None
+    ledger.warn(f"the frequency axis counts rows, to {count}, not hertz: the rows were taken to reach half the rate")
+    return replace(reading, frequency_ticks=(), frequency_law=None), count
+
+
+def _scale_of_count(count: int) -> str:
+    return "linear" if count - 1 >= 128 and (count - 1) & (count - 2) == 0 else "mel"
+
+
+def _to_whole_spectrum(axis: RowAxis, n_rows: int, half: float) -> RowAxis:
+    """An axis that ends within a row of half the rate, made to end there: marks are drawn to whole pixels."""
+    low, high, wanted = law_of_hz(axis.law, [axis.low_hz, axis.high_hz, half])
+    row = (high - low) / n_rows
+    if abs(high - wanted) > row or (axis.law == "linear" and abs(low) > row):
+        return axis
+    return replace(axis, high_hz=half, low_hz=0.0 if axis.law == "linear" else axis.low_hz)
 
 
 # --- what the rows are -----------------------------------------------------------------------------------------------
@@ -284,7 +363,7 @@ def _mel_rows(
             low, high = mel_to_hz([ends[0] + half, ends[1] - half], law)
             axis = replace(axis, low_hz=_round_hz(float(low), sample_rate), high_hz=_round_hz(float(high), sample_rate))
         return PanelRows(kind="bands", pixels=cells.pixels, axis=axis, n_fft=n_fft)
-    if height <= _MOST_BANDS or height in _USUAL_BANDS:
+    if not labelled and (height <= _MOST_BANDS or height in _USUAL_BANDS):
         ledger.assume("mel bands", str(height), "measured", 0.8, "one for each row of pixels")
         return PanelRows(kind="bands", pixels=np.arange(height), axis=axis, n_fft=n_fft)
     return PanelRows(kind="pixels", pixels=np.arange(height), axis=axis, n_fft=n_fft)

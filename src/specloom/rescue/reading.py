@@ -17,6 +17,9 @@ __all__ = ["Box", "Reading", "Tick", "read_figure"]
 # Smaller pictures hold no axes that one could read; larger ones would take too long.
 _SMALLEST = 24
 _LARGEST = 60_000_000
+# Where matplotlib's axes lie in a figure if nobody says otherwise; with a colour bar they end earlier.
+_USUAL_LEFT, _USUAL_TOP, _USUAL_BOTTOM, _USUAL_RIGHTS = 0.125, 0.12, 0.89, (0.745, 0.9)
+_SNAPPED = 1.2
 _TIME_UNITS = (("(ms)", 1e-3), ("[ms]", 1e-3), ("msec", 1e-3), ("millisec", 1e-3), ("min", 60.0), ("(ks)", 1e3))
 
 
@@ -45,6 +48,10 @@ class Reading:
     frequency_law : str or None
         Which law the frequency labels follow: "linear", "log", "mel" (Slaney), "mel-htk", "symlog-1000" (what librosa
         draws for "mel": linear to 1 kHz, octaves above) or "symlog-c2" (what librosa draws for "log"), None if unknown.
+    names_hertz : bool
+        Whether the frequency axis says that it is in hertz or kilohertz.
+    upside_down : bool
+        Whether low frequencies are at the top; the frequency ticks' positions are as if the panel had been turned over.
     family : str or None
         "matplotlib", "sox", "ffmpeg" when the layout is that program's, else None.
     other_panels : tuple of Box
@@ -62,9 +69,28 @@ class Reading:
     frequency_ticks: tuple[Tick, ...] = ()
     level_ticks: tuple[Tick, ...] = ()
     frequency_law: str | None = None
+    names_hertz: bool = False
+    upside_down: bool = False
     family: str | None = None
     other_panels: tuple[Box, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def part_of_axis(self) -> tuple[float, float]:
+        """Where on the frequency axis the panel's rows begin and end, as shares of it: lines hide the rest."""
+        _, top, _, bottom = self.edges
+        height = max(1e-6, bottom - top)
+        below, above = bottom - self.panel.bottom, self.panel.top - top
+        if self.upside_down:
+            below, above = above, below
+        return below / height, 1.0 - above / height
+
+    @property
+    def part_of_time(self) -> tuple[float, float]:
+        """Where on the time axis the panel's columns begin and end, as shares of it."""
+        left, _, right, _ = self.edges
+        width = max(1e-6, right - left)
+        return (self.panel.left - left) / width, (self.panel.right - left) / width
 
     @property
     def level_range_db(self) -> tuple[float, float] | None:
@@ -113,6 +139,7 @@ class _Figure:
         self.rgb, self.layout, self.panels, self.bar = rgb, layout, panels, bar
         self.notes: list[str] = []
         self.prints: list[Print] = []
+        self.upside_down = self.names_hertz = False
 
     def reading(self) -> Reading:
         panel = self.panels[0]
@@ -126,15 +153,19 @@ class _Figure:
             ]
             panel = self.panels[0]
             axis = replace(axis, labels=stacked[0])
-        frequency, law = self._frequency(axis)
+        edges = self._edges(panel)
+        frequency, law = self._frequency(self._upright(axis, edges))
         bar, table, levels = self._bar()
+        if self._family() == "sox" and len(self.panels) == 1:
+            panel = _whole_sox(panel, self.rgb)
+            edges = panel.edges
         others = tuple(framed.inner for framed in self.panels[1:])
         if others:
             which = "the first, of channels one above the other," if len(stacked) > 1 else "the largest"
             self.notes.append(f"the figure has {1 + len(others)} panels that may be spectrograms: {which} is taken")
         return Reading(
             panel=panel.inner,
-            edges=panel.edges,
+            edges=edges,
             bar=bar,
             bar_table=table,
             bar_is_vertical=bar is None or is_vertical(bar),
@@ -142,10 +173,26 @@ class _Figure:
             frequency_ticks=frequency,
             level_ticks=levels,
             frequency_law=law,
+            names_hertz=self.names_hertz,
+            upside_down=self.upside_down,
             family=self._family(),
             other_panels=others,
             notes=tuple(self.notes),
         )
+
+    def _edges(self, panel: Framed) -> tuple[float, float, float, float]:
+        """The lines' middles, or where matplotlib's axes usually lie: lines are drawn to whole pixels, pictures not."""
+        left, top, right, bottom = panel.edges
+        if self._family() != "matplotlib":
+            return left, top, right, bottom
+        height, width = self.rgb.shape[:2]
+        usual_top, usual_bottom = _USUAL_TOP * height, _USUAL_BOTTOM * height
+        if max(abs(top - usual_top), abs(bottom - usual_bottom)) < _SNAPPED:
+            top, bottom = usual_top, usual_bottom
+        for usual_right in _USUAL_RIGHTS:
+            if max(abs(left - _USUAL_LEFT * width), abs(right - usual_right * width)) < _SNAPPED:
+                left, right = _USUAL_LEFT * width, usual_right * width
+        return left, top, right, bottom
 
     def _axis(self, framed: Framed, sides: tuple[str, str]) -> Axis:
         """The side that has labels; the first of the two if both have."""
@@ -185,7 +232,19 @@ class _Figure:
             return (), None
         return _ticks(labels, 1.0), law
 
+    def _upright(self, axis: Axis, edges: tuple[float, float, float, float]) -> Axis:
+        """The axis turned over if its labels rise downwards, as imshow draws a matrix."""
+        falling, _ = agreeing(axis.labels, laws=tuple(LAWS), rising=False)
+        rising, _ = agreeing(axis.labels, laws=("linear",), rising=True)
+        if len(rising) < 3 or len(rising) <= len(falling):
+            return axis
+        self.upside_down = True
+        self.notes.append("the frequency axis begins at the top: the picture was turned over")
+        turned = [replace(label, position=edges[1] + edges[3] - label.position) for label in axis.labels]
+        return replace(axis, labels=tuple(sorted(turned, key=lambda label: label.position)))
+
     def _frequency_unit(self, axis: Axis) -> float:
+        self.names_hertz = "hz" in axis.name
         largest = max((label.value for label in axis.labels), default=0.0) * axis.factor
         if "khz" in axis.name:
             return 1e3
@@ -239,6 +298,16 @@ class _Figure:
         named = {"sox": "sox", "ffmpeg": "ffmpeg", "DejaVu Sans": "matplotlib", "DejaVu Sans, smooth": "matplotlib"}
         families = {named[printed.font] for printed in self.prints}
         return families.pop() if len(families) == 1 else None
+
+
+def _whole_sox(panel: Framed, rgb: NDArray[np.uint8]) -> Framed:
+    """The panel where sox always puts it: without lines (``-a``) silence is like paper, and it seems smaller."""
+    height, width = rgb.shape[:2]
+    box = Box(left=58, top=30, right=width - 86, bottom=height - 48)
+    whole = Framed(inner=box, outer=box)
+    n = box.height - 1
+    smaller = box.height - panel.inner.height > 2 or box.width - panel.inner.width > 2
+    return whole if n >= 64 and n & (n - 1) == 0 and smaller and _within(panel, whole) else panel
 
 
 def _within(inner: Framed, outer: Framed) -> bool:

@@ -21,9 +21,9 @@ from specloom.io.image import DEFAULT_MAX_MEGAPIXELS, Image, open_image
 from specloom.phase.reconstruct import Quality, reconstruct
 from specloom.rescue.assumptions import Assumption, Ledger
 from specloom.rescue.families import Family, columns_are_segments, of_segments, recognise_family
-from specloom.rescue.frequency_axis import has_partials
+from specloom.rescue.frequency_axis import has_partials, shift_by_partials
 from specloom.rescue.layout import Box
-from specloom.rescue.levels import Mapping, levels_of_panel
+from specloom.rescue.levels import BRIGHTNESS, Mapping, amplitude_exponent, levels_of_panel
 from specloom.rescue.panel_rows import AxisWishes, PanelRows, find_rows, magnitude_of
 from specloom.rescue.reading import Reading, read_figure
 from specloom.rescue.timing import Columns, Frames, Timing, find_timing, frames_for, frames_of, seconds_per_pixel
@@ -39,6 +39,7 @@ DOUBTFUL_PEAK = 0.1
 _DOUBTFUL_MISFIT_DB = -6.0
 _LOOSE_MISFIT_DB = -18.0
 """What was drawn a pixel a bin fits better than this; pictures that were resampled, and photographs, do not."""
+_TURNED = 0.1
 _GUESSED_N_FFT = (512, 1024, 2048, 4096)
 
 
@@ -142,6 +143,8 @@ def rescue(
         ledger.warn(f"of the picture file: {note}")
     reading = _read(image, axes, ledger)
     panel = _pixels_of(image, reading.panel)
+    if reading.upside_down:
+        panel = panel[::-1]
     family = recognise_family(image, reading, _closest_map(panel))
     if family.name != "unknown":
         ledger.assume("program", family.name, "measured", family.sure, family.why)
@@ -149,7 +152,9 @@ def rescue(
     channels = _levels(panel, family, reading, colormap, ledger)
     if _is_blank(channels):
         return _silence(panel, rate, duration_s, family, ledger)
-    mapping = _mapping(range_db, family, reading, ledger)
+    if family.law is None and len(reading.frequency_ticks) < 2:
+        _warn_if_turned(channels[0], ledger)
+    mapping = _mapping(range_db, family, reading, channels[0], ledger)
     noise = image.format == "jpeg"
     rows = find_rows(
         channels[0], differences(panel, 0)[::-1], ledger, reading=reading, family=family, wishes=wishes,
@@ -163,7 +168,7 @@ def rescue(
     if family.columns == "ffmpeg" and columns_are_segments(mapping.magnitude(levels[0]), timing.spacing):
         family, rows, timing = _of_segments(family, rows, timing, ledger)
     plan = _transform(levels, rows, mapping, timing, ledger, family=family, sample_rate=rate, win_length=win_length)
-    vouched = family.name not in ("unknown", "matplotlib") or columns.counted or bool(reading.frequency_ticks)
+    vouched = _is_vouched_for(family, reading, rows, columns, rate)
     doubtful = _is_doubtful(plan, channels[0], rows, vouched, ledger)
     samples = _sound(plan, timing, family, quality, ledger, doubtful=doubtful)
     return Rescue(
@@ -322,12 +327,22 @@ def _levels(
     return [levels_of_panel(panel, ledger, given=colormap, expected=family.colormap, bar_table=reading.bar_table)]
 
 
-def _mapping(range_db: float | None, family: Family, reading: Reading, ledger: Ledger) -> Mapping:
+def _mapping(range_db: float | None, family: Family, reading: Reading, levels: Floats, ledger: Ledger) -> Mapping:
     """What levels mean."""
     if range_db is not None:
         ledger.given("range", f"{range_db:g} dB", "--range-db")
         return Mapping(range_db=range_db)
     read = reading.level_range_db if family.believes_level_ticks else None
+    exponent = amplitude_exponent(levels, read) if family.mapping is None else None
+    if exponent is not None:
+        what = "amplitudes" if exponent == 1.0 else "powers"
+        why = "nearly all of the picture has its lowest colour" + (", and the bar begins at 0" if read else "")
+        ledger.assume("range", f"{what}, not decibels", "measured", 0.6, why, "--range-db")
+        ledger.warn(
+            f"its colours seem to be {what} instead of decibels: soft sounds cannot be seen in such a picture, nor "
+            "heard; draw it in decibels if you can, or give --range-db if it is in decibels"
+        )
+        return Mapping(range_db=None, exponent=exponent)
     if read is not None and 5.0 < read[1] - read[0] < 300.0:
         measured = read[1] - read[0]
         whole = 5.0 * round(measured / 5.0)
@@ -342,6 +357,17 @@ def _mapping(range_db: float | None, family: Family, reading: Reading, ledger: L
         return mapping
     ledger.assume("range", "80 dB", "guessed", 0.5, "librosa's default; the picture has no labelled bar", "--range-db")
     return Mapping(range_db=80.0)
+
+
+def _warn_if_turned(levels: Floats, ledger: Ledger) -> None:
+    """Say so where the upper rows are the louder ones, which no voice's and hardly any instrument's are."""
+    third = max(1, levels.shape[0] // 3)
+    if float(levels[-third:].mean() - levels[:third].mean()) > _TURNED:
+        ledger.warn(
+            "the upper part of the picture is louder than the lower one: it may stand on its head, with low "
+            "frequencies at the top (turn it over then), or its colours mean the opposite (--colormap, with _r behind "
+            "a map's name)"
+        )
 
 
 def _is_blank(channels: list[Floats]) -> bool:
@@ -377,15 +403,18 @@ def _columns(
 ) -> tuple[Columns, npt.NDArray[np.int64]]:
     """What is known of the columns, and which column of pixels shows each."""
     width = panel.shape[1]
-    cells = None if family.columns != "frames" else find_cells(differences(panel, 1), noise=noise)
+    first, last = reading.part_of_time
+    places = first + (np.arange(width) + 0.5) / width * (last - first)
+    cells = None if family.columns != "frames" else find_cells(differences(panel, 1), places, noise=noise)
     pixels = np.arange(width) if cells is None else cells.pixels
     each = seconds_per_pixel(reading.time_ticks)
+    shown = width if cells is None else width / (last - first)
     one_to_one = rows.count == panel.shape[0] and rows.kind != "pixels"
     columns = Columns(
         count=pixels.size,
         counted=cells is not None,
         raw=cells is None and one_to_one and not reading.time_ticks,
-        seconds_each=None if each is None else each * width / pixels.size,
+        seconds_each=None if each is None else each * shown / pixels.size,
     )
     return columns, pixels
 
@@ -464,9 +493,9 @@ def _transform(
 
 
 def _comparable_misfit(plan: _Plan) -> float:
-    """Frames that overlap less have less to agree on: 4 dB for each halving."""
+    """Frames that overlap less have less to agree on: 8 dB for each halving, and a quarter is the usual hop."""
     overlap = plan.config.win_length / plan.config.hop_length
-    return plan.misfit_db + 4.0 * max(0.0, float(np.log2(4.0 / overlap)))
+    return plan.misfit_db + 8.0 * max(0.0, float(np.log2(4.0 / overlap)))
 
 
 def _with_best_window(plan: _Plan, timing: Timing, rows: PanelRows, ledger: Ledger) -> _Plan:
@@ -485,15 +514,38 @@ def _with_best_window(plan: _Plan, timing: Timing, rows: PanelRows, ledger: Ledg
 # --- the sound -------------------------------------------------------------------------------------------------------
 
 
+def _is_vouched_for(family: Family, reading: Reading, rows: PanelRows, columns: Columns, sample_rate: int) -> bool:
+    """Whether something else than the pixels' values says that this is a spectrogram: any figure has axes and cells."""
+    if family.name not in ("unknown", "matplotlib") and family.sure > 0.8:
+        return True
+    if columns.counted and rows.kind != "pixels":
+        return True
+    hertz = [tick.value for tick in reading.frequency_ticks]
+    possible = len(hertz) >= 2 and min(hertz) >= 0.0 and 0.1 * sample_rate < max(hertz) < 0.52 * sample_rate
+    return possible and (reading.names_hertz or not reading.upside_down)
+
+
+def _shows_partials(levels: Floats, rows: PanelRows) -> bool:
+    """By even spacing, or by multiples that agree: photographs reach 0.1 there, an orchestra 0.4 and voices 0.8."""
+    if has_partials(levels, rows.axis):
+        return True
+    return shift_by_partials(levels, rows.axis.rows_hz(levels.shape[0]))[1] > 0.3
+
+
 def _is_doubtful(plan: _Plan, levels: Floats, rows: PanelRows, vouched: bool, ledger: Ledger) -> bool:
     """Whether the picture is hardly a spectrogram, with a warning."""
     if plan.misfit_db > _DOUBTFUL_MISFIT_DB:
         ledger.warn(
-            "this does not look like the spectrogram of a sound: what is heard lies only "
-            f"{max(0.0, -plan.misfit_db):.0f} dB from what the picture shows (15 to 35 dB is usual), so it is soft"
+            "this does not look like the spectrogram of a sound: what is heard has one that is off by an error only "
+            f"{max(0.0, -plan.misfit_db):.0f} dB below the picture (15 to 35 dB is usual), so it is soft"
         )
         return True
-    if vouched or plan.misfit_db < _LOOSE_MISFIT_DB or has_partials(levels, rows.axis):
+    if any(assumption.value == BRIGHTNESS for assumption in ledger.assumptions):
+        return True
+    if vouched or _shows_partials(levels, rows):
+        return False
+    if plan.misfit_db < _LOOSE_MISFIT_DB:
+        ledger.warn("it has neither a frequency axis nor partials: if it is a photograph, what is heard means nothing")
         return False
     ledger.warn(
         "this may be no spectrogram: it has no axes, no repeated pixels, no partials and fits no transform closely, "

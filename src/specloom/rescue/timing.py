@@ -16,6 +16,9 @@ from specloom.rescue.transform import hop_of
 
 Floats = npt.NDArray[np.float32]
 
+_LONGEST_STEP_S = 0.25
+"""From one column to the next; nothing of a voice is left at a tenth of a second."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Timing:
@@ -94,6 +97,7 @@ def find_timing(
     n_samples = None if duration_s is None else max(1, round(duration_s * sample_rate))
     if duration_s is not None:
         ledger.given("duration", f"{duration_s:g} s", "--duration")
+    _warn_of_labels(columns, ledger, sample_rate=sample_rate, hop_length=hop_length, duration_s=duration_s)
     if hop_length is not None:
         ledger.given("hop", f"{hop_length} samples", "--hop")
         return _by_hop(columns, hop_length, n_samples, ledger)
@@ -103,12 +107,36 @@ def find_timing(
         return _by_hop(columns, family.hop_length, n_samples, ledger)
     if n_samples is not None:
         return _by_length(columns, n_samples, ledger, family=family, sample_rate=sample_rate, n_fft=n_fft)
+    if columns.seconds_each is not None and columns.seconds_each > _LONGEST_STEP_S:
+        raise ParameterError(
+            f"the labels below the picture would make it {columns.seconds_each * columns.count:.4g} seconds long, "
+            f"{columns.seconds_each:.2g} a column, too coarse to be heard: they count frames, most likely; give the "
+            "length in seconds (--duration)"
+        )
     if columns.seconds_each is not None:
         return _by_labels(columns, columns.seconds_each, ledger, family=family, sample_rate=sample_rate)
     raise ParameterError(
         f"the picture's {columns.count} columns do not say how long they are: give its length in seconds (--duration), "
         "or the hop of its transform if each column is a frame (--hop)"
     )
+
+
+def _warn_of_labels(
+    columns: Columns, ledger: Ledger, *, sample_rate: int, hop_length: int | None, duration_s: float | None
+) -> None:
+    """Say so where the labels of the time axis contradict what the caller told."""
+    if columns.seconds_each is None or columns.seconds_each > _LONGEST_STEP_S:
+        return
+    labelled = columns.seconds_each * columns.count
+    told = {"--duration": duration_s}
+    if columns.are_frames and hop_length is not None:
+        told["--hop"] = columns.count * hop_length / sample_rate
+    for option, seconds in told.items():
+        if seconds is not None and abs(seconds - labelled) > 0.05 * labelled + 0.1:
+            ledger.warn(
+                f"by its time labels the picture is {labelled:.2f} s long, and {seconds:.2f} s by {option}, which was "
+                "obeyed: the sound is too slow or too fast if that is wrong"
+            )
 
 
 def _by_hop(columns: Columns, hop: int, n_samples: int | None, ledger: Ledger) -> Timing:

@@ -14,9 +14,11 @@ from specloom.tasks.pieces import piece_path
 from specloom.tasks.tiles import TileSize, tile_rows, write_index
 
 if TYPE_CHECKING:
-    from specloom.pictures import Drawn, LogRows
+    from specloom.pictures import Drawn, LogRows, Piece
     from specloom.pictures.picture import Mapping
     from specloom.recipes.recipe import Recipe
+    from specloom.recipes.spectrogram import Origin
+    from specloom.recipes.spectrogram_file import ArrayName
 
 PictureFormat = Literal["png", "png8", "jpeg", "tiff"]
 PictureScale = Literal["linear", "mel", "log"]
@@ -89,6 +91,7 @@ class Style:
         if not 1 <= self.jpeg_quality <= 100:
             raise ParameterError(f"jpeg_quality={self.jpeg_quality}: 1 to 100 is needed; 95 is usual")
         self._require_depth()
+        self.levels()
 
     def _require_depth(self) -> None:
         from specloom.pixels.colormaps import NAMES
@@ -105,6 +108,11 @@ class Style:
                 f"exact with format={self.file_format!r}, colormap={self.colormap!r} and scale={self.scale!r}: the "
                 "phase is kept in gray pictures of 16 bits (png, tiff) with the linear scale"
             )
+
+    @property
+    def array(self) -> ArrayName:
+        """What is drawn."""
+        return "mel" if self.scale == "mel" else "linear"
 
     @property
     def bits(self) -> Literal[8, 16]:
@@ -188,12 +196,16 @@ def draw_picture_files(
         When an input does not exist.
     """
     from specloom.io.audio import find_recordings
+    from specloom.pictures.picture import picture_recipe
 
     style = style or Style()
     folder = Path(out_dir)
     planned = plan_jobs(map(Path, inputs), folder, style.suffix, lambda path: find_recordings([path]))
     at_end = None if style.tiles is None else lambda results: write_index(folder, results)
-    work = DrawPictures(recipe=recipe, style=style, overwrite=overwrite)
+    # A scale that no picture can hold is told before anything is read.
+    picture_recipe(recipe, array=style.array, bits=style.bits, mapping=style.levels(), exact=style.exact)
+    targets = frozenset(job.target for job in planned)
+    work = DrawPictures(recipe=recipe, style=style, overwrite=overwrite, targets=targets)
     return Batch(jobs=planned, work=work, workers=jobs, at_end=at_end)
 
 
@@ -204,6 +216,7 @@ class DrawPictures:
     recipe: Recipe
     style: Style
     overwrite: bool
+    targets: frozenset[Path] = frozenset()
 
     def __call__(self, job: Job, progress: Callable[[float], None]) -> Outcome:
         """Draw it, or say why it is skipped."""
@@ -216,9 +229,9 @@ class DrawPictures:
             warnings.simplefilter("always", AudioFileWarning)
             drawn = draw_pictures(
                 job.source,
-                lambda piece: piece_path(job.target, piece.index, piece.count),
+                lambda piece: self._place(job, piece),
                 self.recipe,
-                array="mel" if style.scale == "mel" else "linear",
+                array=style.array,
                 bits=style.bits,
                 colormap=style.colormap,
                 rows=style.rows(self.recipe, job.source),
@@ -239,6 +252,16 @@ class DrawPictures:
             tiles=() if style.tiles is None else tile_rows(drawn, job.source),
         )
 
+    def _place(self, job: Job, piece: Piece) -> Path:
+        """Where a piece belongs; refused when another recording's picture belongs there."""
+        path = piece_path(job.target, piece.index, piece.count)
+        if path != job.target and path in self.targets:
+            raise ParameterError(
+                f"{job.source} is drawn in {piece.count} pieces, and {path} is the name of another recording's picture "
+                "too; rename one of the recordings, or draw them into separate folders"
+            )
+        return path
+
     def _said(self, drawn: Drawn) -> str:
         kind = "tile" if self.style.tiles is not None else "picture"
         n = len(drawn.paths)
@@ -249,4 +272,19 @@ class DrawPictures:
         kept = f", of which {drawn.n_skipped} were there already" if drawn.n_skipped else ""
         averaged = origin.n_channels > 1 and self.recipe.channels == "mono"
         mixed = f"; {origin.n_channels} channels averaged (--channels each keeps them)" if averaged else ""
-        return f"{origin.n_samples / origin.sample_rate:.1f} s of sound{count}{kept}{mixed}"
+        return f"{origin.n_samples / origin.sample_rate:.1f} s of sound{count}{kept}{mixed}{self._inexact(origin)}"
+
+    def _inexact(self, origin: Origin) -> str:
+        """What of the recording an exact picture does not hold, because the recipe leaves it out."""
+        if not self.style.exact:
+            return ""
+        lost = []
+        if origin.analysis_rate != origin.sample_rate:
+            lost.append(
+                f"as exact as its {origin.analysis_rate} Hz allow: the recipe resamples {origin.sample_rate} Hz"
+            )
+        if origin.n_trimmed != origin.n_analysed:
+            lost.append("the edges that the recipe trims come back silent")
+        if not self.recipe.frames.center:
+            lost.append("not exact at the very ends, where frames without center=True see little")
+        return "".join(f"; {each}" for each in lost)

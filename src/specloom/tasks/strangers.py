@@ -124,7 +124,7 @@ def picture_like(path: Path, like: Path, *, max_megapixels: float | None = None)
     """
     from specloom.io.image import open_image
     from specloom.pictures import Picture
-    from specloom.pictures.planes import unlevelled_values
+    from specloom.pictures.levels import require_reduced
     from specloom.pixels.depth import to_codes
 
     settings = settings_to_copy(like, max_megapixels)
@@ -135,13 +135,14 @@ def picture_like(path: Path, like: Path, *, max_megapixels: float | None = None)
             f"{path} has {shape[1]} x {shape[0]} pixels, and {like}, which it is to be like, has "
             f"{needed[1]} x {needed[0]}: the same size is needed; choose another picture for --like"
         )
-    levels = unlevelled_values(_levels_of(image.pixels, settings.colormap), settings)
+    if image.pixels.ndim == 2 and 8 * image.pixels.dtype.itemsize < settings.bits:
+        require_reduced(path, image.pixels, settings.bits)
+    levels = _levels_of(image.pixels, settings.colormap)
     # What lies between the levels of 8 bits is kept.
     settings = replace(
         settings,
         bits=16,
         colormap="gray",
-        row_levels=None,
         recipe=replace(settings.recipe, quantise_bits=16),
         recording=digest(path.name),
         source=None,
