@@ -98,7 +98,7 @@ def find_rows(
     """
     height = levels.shape[0]
     reading, counted = _without_row_numbers(reading, sample_rate, ledger)
-    first, last = reading.part_of_axis
+    first, last = reading.part_of_axis if family.law is None else (0.0, 1.0)
     even = find_cells(differences, first + (np.arange(height) + 0.5) / height * (last - first), noise=noise)
     asked = wishes if wishes.scale or counted is None else replace(wishes, scale=_scale_of_count(counted))
     axis = _axis(levels, even, ledger, reading=reading, family=family, wishes=asked, sample_rate=sample_rate)
@@ -150,8 +150,9 @@ def _axis(
     labelled = _labelled_axis(law, ledger, reading=reading, family=family, sample_rate=sample_rate)
     top = wishes.max_hz or family.max_hz or sample_rate / 2
     axis = labelled or default_axis(law, wishes.min_hz if wishes.min_hz is not None else family.min_hz, top)
-    first, last = reading.part_of_axis
-    axis = replace(axis, first=first, last=last)
+    if family.law is None:
+        first, last = reading.part_of_axis
+        axis = replace(axis, first=first, last=last)
     if wishes.max_hz is not None:
         ledger.given("highest frequency", f"{wishes.max_hz:g} Hz", "--max-hz")
         axis = replace(axis, high_hz=wishes.max_hz)

@@ -153,9 +153,9 @@ class _Figure:
             ]
             panel = self.panels[0]
             axis = replace(axis, labels=stacked[0])
+        bar, table, levels = self._bar()
         edges = self._edges(panel)
         frequency, law = self._frequency(self._upright(axis, edges))
-        bar, table, levels = self._bar()
         if self._family() == "sox" and len(self.panels) == 1:
             panel = _whole_sox(panel, self.rgb)
             edges = panel.edges

@@ -40,7 +40,7 @@ _DOUBTFUL_MISFIT_DB = -6.0
 _LOOSE_MISFIT_DB = -18.0
 """What was drawn a pixel a bin fits better than this; pictures that were resampled, and photographs, do not."""
 _TURNED = 0.1
-_GUESSED_N_FFT = (512, 1024, 2048, 4096)
+_GUESSED_N_FFT = (256, 512, 1024, 2048, 4096)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -525,10 +525,8 @@ def _is_vouched_for(family: Family, reading: Reading, rows: PanelRows, columns: 
     return possible and (reading.names_hertz or not reading.upside_down)
 
 
-def _shows_partials(levels: Floats, rows: PanelRows) -> bool:
-    """By even spacing, or by multiples that agree: photographs reach 0.1 there, an orchestra 0.4 and voices 0.8."""
-    if has_partials(levels, rows.axis):
-        return True
+def _partials_agree(levels: Floats, rows: PanelRows) -> bool:
+    """Whether they are multiples: photographs reach 0.1 there, an orchestra 0.4 and voices 0.8."""
     return shift_by_partials(levels, rows.axis.rows_hz(levels.shape[0]))[1] > 0.3
 
 
@@ -542,9 +540,11 @@ def _is_doubtful(plan: _Plan, levels: Floats, rows: PanelRows, vouched: bool, le
         return True
     if any(assumption.value == BRIGHTNESS for assumption in ledger.assumptions):
         return True
-    if vouched or _shows_partials(levels, rows):
+    if vouched or has_partials(levels, rows.axis):
         return False
     if plan.misfit_db < _LOOSE_MISFIT_DB:
+        if _partials_agree(levels, rows):
+            return False
         ledger.warn("it has neither a frequency axis nor partials: if it is a photograph, what is heard means nothing")
         return False
     ledger.warn(
