@@ -173,7 +173,7 @@ def _heard(measured: list[Measured], exact: dict[str, float], recordings: Record
             "Loss: against `reconstruct` from the float spectrogram of the same transform, both `balanced`; speech "
             "only. Every sound went through a real file: `picture(...).save`, `Picture.open(...).audio`. Level: "
             "against the sound from floats, whose own level phase retrieval changes.",
-            "JPEG: Specloom writes gray pictures with quantisation tables of its own (all steps alike, 8 at quality 75) "
+            "JPEG: Specloom writes gray pictures with quantisation tables of its own (all steps alike, 8 for 75) "
             "and rounds each block where it is heard least. As another program writes them (Pillow's tables, plain "
             "rounding) they are smaller and lose more.",
         ),

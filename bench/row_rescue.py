@@ -16,7 +16,7 @@ from recordings import PESQ_RATE, Clip, Recordings, Samples
 from results import Line, Result, mean_pesq, pesq, three_decimals
 from settings import RESCUE_AXES_BAR, RESCUE_GIVEN_BAR, RESCUE_STOI_BAR, SAMPLE_RATE, SETTINGS
 from specloom.metrics.perceptual import stoi_available, stoi_score
-from specloom.rescue.rescue import rescue
+from specloom.rescue.rescue import rescue_picture
 from strangers import (
     RIFFUSION_RATE,
     Draw,
@@ -165,7 +165,7 @@ def _rescued(case: Case, samples: Samples, path: Path) -> tuple[Samples, bool]:
     told: Options = (
         {} if case.told == "nothing" else {"sample_rate": case.rate, "duration_s": samples.size / SAMPLE_RATE}
     )
-    found = rescue(path, **told, **case.options)
+    found = rescue_picture(path, **told, **case.options)
     sound = specloom.resample(found.audio.mono().samples, found.audio.sample_rate, SAMPLE_RATE)
     return np.pad(sound, (0, max(0, samples.size - sound.size)))[: samples.size], bool(found.warnings)
 

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         Recipe,
         Spectrogram,
     )
+    from specloom.rescue.rescue import Rescue, rescue_picture
 
 __version__ = "0.1.0"
 
@@ -75,6 +76,7 @@ _HOMES = {
         "Recipe",
         "Spectrogram",
     ),
+    "specloom.rescue.rescue": ("Rescue", "rescue_picture"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -96,6 +98,7 @@ __all__ = [
     "ParameterError",
     "Picture",
     "Recipe",
+    "Rescue",
     "SpecloomError",
     "Spectrogram",
     "StftConfig",
@@ -114,6 +117,7 @@ __all__ = [
     "reconstruct",
     "reconstruct_blocks",
     "resample",
+    "rescue_picture",
     "save",
     "stft",
 ]

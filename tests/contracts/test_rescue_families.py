@@ -19,7 +19,7 @@ from specloom.io.audio import load, save
 from specloom.io.image import Image, save_image
 from specloom.metrics.spectral import spectral_convergence_db
 from specloom.pixels.colormaps import colourise
-from specloom.rescue.rescue import Rescue, rescue
+from specloom.rescue.rescue import Rescue, rescue_picture
 
 RATE = 22_050
 C = StftConfig(sample_rate=RATE, n_fft=2048, hop_length=512)
@@ -87,7 +87,7 @@ def figure(
 @pytest.mark.parametrize("config", [A, C], ids=["A", "C"])
 def test_a_bare_figure(speech: np.ndarray, tmp_path: Path, config: StftConfig, colormap: str) -> None:
     path = figure(levels_of(speech, config), config, tmp_path / "f.png", axes=False, colormap=colormap)
-    found = rescue(path, sample_rate=RATE, duration_s=3.0)
+    found = rescue_picture(path, sample_rate=RATE, duration_s=3.0)
     assert found.config == config
     assert value_of(found, "colour map") == colormap
     assert misfit_of(found, speech) < -24
@@ -101,7 +101,7 @@ def test_a_figure_saved_as_jpeg(speech: np.ndarray, tmp_path: Path, config: Stft
 
     path = figure(levels_of(speech, config), config, tmp_path / "f.png", axes=True, colormap="magma")
     Pillow.open(path).convert("RGB").save(tmp_path / "f.jpg", quality=75)
-    found = rescue(tmp_path / "f.jpg", sample_rate=RATE, duration_s=3.0)
+    found = rescue_picture(tmp_path / "f.jpg", sample_rate=RATE, duration_s=3.0)
     assert (found.config.n_fft, found.config.hop_length) == (config.n_fft, config.hop_length)
     assert found.config.win_length == pytest.approx(config.win_length, rel=0.08)
     assert misfit_of(found, speech) < -15
@@ -110,7 +110,7 @@ def test_a_figure_saved_as_jpeg(speech: np.ndarray, tmp_path: Path, config: Stft
 @pytest.mark.parametrize("config", [A, C], ids=["A", "C"])
 def test_a_figure_with_axes_title_and_bar(speech: np.ndarray, tmp_path: Path, config: StftConfig) -> None:
     path = figure(levels_of(speech, config), config, tmp_path / "f.png", axes=True, colormap="magma")
-    found = rescue(path, sample_rate=RATE, duration_s=3.0)
+    found = rescue_picture(path, sample_rate=RATE, duration_s=3.0)
     assert found.config == config
     assert value_of(found, "range") == "80.0 dB"
     assert misfit_of(found, speech) < -24
@@ -118,7 +118,7 @@ def test_a_figure_with_axes_title_and_bar(speech: np.ndarray, tmp_path: Path, co
 
 def test_the_labels_tell_how_long_it_is(speech: np.ndarray, tmp_path: Path) -> None:
     path = figure(levels_of(speech, C), C, tmp_path / "f.png", axes=True, colormap="viridis")
-    found = rescue(path, sample_rate=RATE)
+    found = rescue_picture(path, sample_rate=RATE)
     assert found.config == C
     assert found.audio.duration_s == pytest.approx(3.0, abs=0.06)
     assert misfit_of(found, speech) < -24
@@ -144,7 +144,7 @@ HERTZ: dict[str, Any] = {"origin": "lower", "extent": (0, 3, 0, RATE / 2)}
 def test_thick_lines_and_hardly_more_pixels_than_bins(speech: np.ndarray, tmp_path: Path) -> None:
     """The usual size at 300 dots an inch: 1109 rows for 1025 bins, five of them behind lines."""
     path = drawn(80 * levels_of(speech, C) - 80, tmp_path / "f.png", size=(6.4, 4.8), dpi=300, **HERTZ)
-    found = rescue(path, sample_rate=RATE, duration_s=3.0)
+    found = rescue_picture(path, sample_rate=RATE, duration_s=3.0)
     assert found.config == C
     assert misfit_of(found, speech) < -24
 
@@ -153,8 +153,16 @@ def test_thick_lines_and_hardly_more_pixels_than_bins(speech: np.ndarray, tmp_pa
 def test_a_figure_smaller_than_its_bins_keeps_its_pitch(speech: np.ndarray, tmp_path: Path, dpi: int) -> None:
     levels = levels_of(speech, StftConfig(sample_rate=RATE, n_fft=2048, hop_length=256))
     path = drawn(80 * levels - 80, tmp_path / "f.png", size=(7, 5.2), dpi=dpi, **HERTZ)
-    found = rescue(path, sample_rate=RATE, duration_s=3.0)
+    found = rescue_picture(path, sample_rate=RATE, duration_s=3.0)
     assert misfit_of(found, speech) < -8
+
+
+@pytest.mark.parametrize(("n_fft", "hop_length"), [(1024, 256), (2048, 512), (2048, 256), (4096, 1024)])
+def test_the_transform_of_a_small_figure(speech: np.ndarray, tmp_path: Path, n_fft: int, hop_length: int) -> None:
+    config = StftConfig(sample_rate=RATE, n_fft=n_fft, hop_length=hop_length)
+    path = drawn(80 * levels_of(speech, config) - 80, tmp_path / "f.png", size=(10, 4), dpi=100, **HERTZ)
+    found = rescue_picture(path, sample_rate=RATE, duration_s=3.0, quality="fast")
+    assert (found.config.n_fft, found.config.hop_length) == (n_fft, hop_length)
 
 
 @pytest.mark.parametrize("origin", ["lower", "upper"])
@@ -162,7 +170,7 @@ def test_an_axis_that_counts_bins(speech: np.ndarray, tmp_path: Path, origin: st
     config = StftConfig(sample_rate=RATE, n_fft=1024, hop_length=256)
     levels = 80 * levels_of(speech, config) - 80
     path = drawn(levels, tmp_path / "f.png", size=(9, 8), dpi=100, origin=origin)
-    found = rescue(path, sample_rate=RATE, duration_s=3.0)
+    found = rescue_picture(path, sample_rate=RATE, duration_s=3.0)
     assert found.config == config
     assert any("counts rows, to 513" in warning for warning in found.warnings)
     assert any("turned over" in warning for warning in found.warnings) == (origin == "upper")
@@ -172,13 +180,13 @@ def test_an_axis_that_counts_bins(speech: np.ndarray, tmp_path: Path, origin: st
 def test_an_axis_that_counts_frames_is_no_time(speech: np.ndarray, tmp_path: Path) -> None:
     path = drawn(80 * levels_of(speech, C) - 80, tmp_path / "f.png", size=(6, 5), dpi=100, origin="lower")
     with pytest.raises(ParameterError, match="count frames"):
-        rescue(path, sample_rate=RATE)
+        rescue_picture(path, sample_rate=RATE)
 
 
 def test_amplitudes_are_heard_as_such_and_told(speech: np.ndarray, tmp_path: Path) -> None:
     magnitude = np.abs(stft(speech, C))
     path = drawn(magnitude, tmp_path / "f.png", size=(6.4, 14.5), dpi=100, **HERTZ)
-    found = rescue(path, sample_rate=RATE, duration_s=3.0)
+    found = rescue_picture(path, sample_rate=RATE, duration_s=3.0)
     assert value_of(found, "range").startswith("amplitudes")
     assert any("instead of decibels" in warning for warning in found.warnings)
     assert misfit_of(found, speech) < -15
@@ -199,7 +207,7 @@ def test_more_mel_bands_than_can_be_counted_are_places_on_their_axis(speech: np.
     mesh = librosa.display.specshow(decibels, sr=RATE, hop_length=512, x_axis="time", y_axis="mel", ax=plot)
     figure.colorbar(mesh, ax=plot, format="%+2.0f dB")
     figure.savefig(tmp_path / "f.png")
-    found = rescue(tmp_path / "f.png", sample_rate=RATE, n_fft=2048, duration_s=3.0)
+    found = rescue_picture(tmp_path / "f.png", sample_rate=RATE, n_fft=2048, duration_s=3.0)
     assert misfit_of(found, speech) < -6
 
 
@@ -217,7 +225,7 @@ def sox_panel(samples: np.ndarray) -> Image:
 
 
 def test_sox_imitated(speech: np.ndarray) -> None:
-    found = rescue(sox_panel(speech), sample_rate=RATE, duration_s=3.0, axes=False)
+    found = rescue_picture(sox_panel(speech), sample_rate=RATE, duration_s=3.0, axes=False)
     assert found.family == "sox"
     assert misfit_of(found, speech) < -24
     ours, truth = np.square(found.audio.samples).mean(), np.square(speech).mean()
@@ -229,7 +237,7 @@ def test_sox_imitated(speech: np.ndarray) -> None:
 def test_sox_itself(speech: np.ndarray, tmp_path: Path, duration: float | None) -> None:
     save(tmp_path / "s.wav", Audio(speech, RATE), subtype="PCM_16")
     subprocess.run(["sox", "s.wav", "-n", "spectrogram", "-o", "s.png"], cwd=tmp_path, check=True, capture_output=True)
-    found = rescue(tmp_path / "s.png", sample_rate=RATE, duration_s=duration)
+    found = rescue_picture(tmp_path / "s.png", sample_rate=RATE, duration_s=duration)
     assert found.family == "sox"
     assert (found.config.n_fft, found.config.hop_length) == (1024, speech.size // 800)
     assert misfit_of(found, speech) < -24
@@ -246,7 +254,7 @@ def test_sox_without_lines_around_it(tmp_path: Path) -> None:
     save(tmp_path / "s.wav", Audio(low, rate))
     command = ["sox", "-D", "s.wav", "-n", "spectrogram", "-a", "-z", "60", "-o", "s.png"]
     subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
-    found = rescue(tmp_path / "s.png", sample_rate=rate, duration_s=3.0)
+    found = rescue_picture(tmp_path / "s.png", sample_rate=rate, duration_s=3.0)
     assert found.config.n_fft == 1024
     assert not found.magnitude[400:].max() > 0.05 * found.magnitude.max()
 
@@ -266,13 +274,13 @@ def ffmpeg_panel(samples: np.ndarray, *, overlap: bool, width: int = 512, height
 
 
 def test_ffmpeg_before_5_1(speech: np.ndarray) -> None:
-    found = rescue(ffmpeg_panel(speech, overlap=True), sample_rate=RATE, duration_s=3.0, axes=False)
+    found = rescue_picture(ffmpeg_panel(speech, overlap=True), sample_rate=RATE, duration_s=3.0, axes=False)
     assert found.family == "ffmpeg"
     assert misfit_of(found, speech) < -24
 
 
 def test_ffmpeg_without_overlap_is_told(speech: np.ndarray) -> None:
-    found = rescue(ffmpeg_panel(speech, overlap=False, width=256), sample_rate=RATE, duration_s=3.0, axes=False)
+    found = rescue_picture(ffmpeg_panel(speech, overlap=False, width=256), sample_rate=RATE, duration_s=3.0, axes=False)
     assert found.family == "ffmpeg"
     assert any("5.1" in warning for warning in found.warnings)
     assert misfit_of(found, speech) < -2
@@ -283,7 +291,7 @@ def test_ffmpeg_itself(speech: np.ndarray, tmp_path: Path) -> None:
     save(tmp_path / "s.wav", Audio(speech, RATE), subtype="PCM_16")
     command = ["ffmpeg", "-loglevel", "error", "-i", "s.wav", "-lavfi", "showspectrumpic=s=256x512", "s.png"]
     subprocess.run(command, cwd=tmp_path, check=True)
-    found = rescue(tmp_path / "s.png", sample_rate=RATE, duration_s=3.0)
+    found = rescue_picture(tmp_path / "s.png", sample_rate=RATE, duration_s=3.0)
     assert found.family == "ffmpeg"
     assert misfit_of(found, speech) < -2
 
@@ -303,18 +311,18 @@ def riffusion_codes(samples: np.ndarray) -> np.ndarray:
 def test_riffusion_by_its_tags(speech: np.ndarray) -> None:
     codes = riffusion_codes(speech)
     tags = {11000: 44_100, 11010: 10, 11020: 100, 11030: 400, 11040: 512, 11060: 10_000, 11070: 0.25}
-    found = rescue(Image(pixels=np.repeat(codes[..., None], 3, axis=2), format="png", exif=tags))
+    found = rescue_picture(Image(pixels=np.repeat(codes[..., None], 3, axis=2), format="png", exif=tags))
     assert (found.family, found.audio.sample_rate) == ("riffusion", 44_100)
     assert misfit_of(found, speech) < -22
 
 
 def test_riffusion_without_tags_and_in_stereo(speech: np.ndarray) -> None:
     codes = riffusion_codes(speech[: 2 * RATE])
-    guessed = rescue(gray(np.repeat(codes[..., None], 3, axis=2)))
+    guessed = rescue_picture(gray(np.repeat(codes[..., None], 3, axis=2)))
     assert guessed.family == "riffusion"
     assert misfit_of(guessed, speech[: 2 * RATE]) < -22
     both = np.stack([np.zeros_like(codes), codes, np.full_like(codes, 255)], axis=2)
-    stereo = rescue(Image(pixels=both, format="png", exif={11000: 44_100, 11005: True}))
+    stereo = rescue_picture(Image(pixels=both, format="png", exif={11000: 44_100, 11005: True}))
     assert stereo.audio.n_channels == 2
     assert np.abs(stereo.audio.samples[0]).max() == pytest.approx(0.75, abs=0.01)
     assert not stereo.audio.samples[1].any()
@@ -326,7 +334,7 @@ def test_riffusion_without_tags_and_in_stereo(speech: np.ndarray) -> None:
 @pytest.mark.parametrize("inverted", [False, True])
 def test_gray_either_way_one_pixel_a_bin_and_frame(speech: np.ndarray, inverted: bool) -> None:
     levels = levels_of(speech, C)[::-1]
-    found = rescue(
+    found = rescue_picture(
         gray(np.round(255 * (1 - levels if inverted else levels)).astype(np.uint8)), sample_rate=RATE, duration_s=3.0
     )
     assert value_of(found, "colour map") == ("gray-inverted" if inverted else "gray")
@@ -341,7 +349,7 @@ def test_the_axis_is_told_by_partials(speech: np.ndarray, law: str) -> None:
     rows_hz = default_axis(law, None, RATE / 2).rows_hz(450)
     bins = np.clip(np.round(rows_hz / (RATE / 2048)).astype(int), 0, 1024)
     picture = gray(np.round(255 * levels_of(speech, A)[bins][::-1]).astype(np.uint8))
-    found = rescue(picture, sample_rate=RATE, duration_s=3.0, axes=False)
+    found = rescue_picture(picture, sample_rate=RATE, duration_s=3.0, axes=False)
     assert value_of(found, "frequency axis") == law
     assert misfit_of(found, speech) < -12
 
@@ -351,7 +359,7 @@ def test_mel_bands(speech: np.ndarray) -> None:
     power = mel_filterbank(bands) @ np.square(np.abs(stft(speech, C)))
     levels = np.clip(10 * np.log10(np.maximum(power / power.max(), 1e-9)) / 80 + 1, 0, 1)
     picture = gray(np.round(255 * levels[::-1]).astype(np.uint8))
-    found = rescue(picture, sample_rate=RATE, n_fft=2048, hop_length=512, scale="mel")
+    found = rescue_picture(picture, sample_rate=RATE, n_fft=2048, hop_length=512, scale="mel")
     assert value_of(found, "mel bands") == "128"
     assert misfit_of(found, speech) < -15
 
@@ -385,7 +393,7 @@ def writing() -> np.ndarray:
     ids=["photograph", "noise", "noise of 513 rows", "coloured noise", "writing"],
 )
 def test_what_is_no_spectrogram_is_soft_and_told(pixels: np.ndarray) -> None:
-    found = rescue(gray(pixels), sample_rate=RATE, duration_s=2.0)
+    found = rescue_picture(gray(pixels), sample_rate=RATE, duration_s=2.0)
     assert found.warnings
     assert np.abs(found.audio.samples).max() <= 0.11
 
@@ -395,7 +403,7 @@ def test_axes_alone_do_not_make_a_spectrogram(tmp_path: Path) -> None:
 
     smooth = gaussian_filter(np.random.default_rng(0).standard_normal((300, 400)), 12)
     path = drawn(smooth, tmp_path / "f.png", size=(6.4, 4.8), dpi=100, cmap="gray")
-    found = rescue(path, sample_rate=RATE, duration_s=2.0)
+    found = rescue_picture(path, sample_rate=RATE, duration_s=2.0)
     assert any("no spectrogram" in warning for warning in found.warnings)
     assert np.abs(found.audio.samples).max() <= 0.11
 
@@ -405,21 +413,25 @@ def test_a_photograph_that_fits_a_transform_is_told(speech: np.ndarray) -> None:
 
     smooth = gaussian_filter(np.random.default_rng(0).standard_normal((513, 300)), 25)
     codes = np.asarray(np.round(255 * (smooth - smooth.min()) / np.ptp(smooth)), dtype=np.uint8)
-    found = rescue(gray(codes), sample_rate=RATE, duration_s=2.0)
+    found = rescue_picture(gray(codes), sample_rate=RATE, duration_s=2.0)
     assert any("photograph" in warning or "no spectrogram" in warning for warning in found.warnings)
-    voice = rescue(gray(np.round(255 * levels_of(speech, C)[::-1]).astype(np.uint8)), sample_rate=RATE, duration_s=3.0)
+    voice = rescue_picture(
+        gray(np.round(255 * levels_of(speech, C)[::-1]).astype(np.uint8)), sample_rate=RATE, duration_s=3.0
+    )
     assert not voice.warnings
 
 
 def test_a_picture_on_its_head_is_told(speech: np.ndarray) -> None:
-    found = rescue(gray(np.round(255 * levels_of(speech, C)).astype(np.uint8)), sample_rate=RATE, duration_s=3.0)
+    found = rescue_picture(
+        gray(np.round(255 * levels_of(speech, C)).astype(np.uint8)), sample_rate=RATE, duration_s=3.0
+    )
     assert any("on its head" in warning for warning in found.warnings)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 500), (500, 1), (300, 400), (40, 30, 3)])
 @pytest.mark.parametrize("value", [0, 77, 255])
 def test_one_colour_is_silence_and_told(shape: tuple[int, ...], value: int) -> None:
-    found = rescue(gray(np.full(shape, value, np.uint8)), sample_rate=RATE, duration_s=1.0)
+    found = rescue_picture(gray(np.full(shape, value, np.uint8)), sample_rate=RATE, duration_s=1.0)
     assert not found.audio.samples.any()
     assert found.audio.n_samples == RATE
     assert any("nothing to hear" in warning for warning in found.warnings)
@@ -428,7 +440,7 @@ def test_one_colour_is_silence_and_told(shape: tuple[int, ...], value: int) -> N
 def test_a_very_wide_picture(speech: np.ndarray) -> None:
     levels = np.tile(levels_of(speech, C)[::8], (1, 240))[:, :30_000]
     codes = np.round(250 * levels[::-1]) + np.random.default_rng(0).integers(0, 3, levels.shape)
-    found = rescue(gray(codes.astype(np.uint8)), sample_rate=8_000, hop_length=64, quality="fast")
+    found = rescue_picture(gray(codes.astype(np.uint8)), sample_rate=8_000, hop_length=64, quality="fast")
     assert found.config.n_fft == 256
     assert found.audio.duration_s == pytest.approx(240.0, abs=0.1)
 
@@ -465,18 +477,18 @@ def picture(speech: np.ndarray) -> Image:
 )
 def test_impossible_and_missing_values(picture: Image, options: dict[str, Any], words: str) -> None:
     with pytest.raises(ParameterError, match=words):
-        rescue(picture, **{"sample_rate": RATE, **options})
+        rescue_picture(picture, **{"sample_rate": RATE, **options})
 
 
 def test_a_file_that_is_no_picture(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"hello")
     with pytest.raises(ImageFileError):
-        rescue(tmp_path / "a.png", sample_rate=RATE, duration_s=1.0)
+        rescue_picture(tmp_path / "a.png", sample_rate=RATE, duration_s=1.0)
 
 
 def test_the_same_picture_gives_the_same_sound_from_a_file_and_from_memory(picture: Image, tmp_path: Path) -> None:
     path = save_image(tmp_path / "a.png", picture.pixels)
-    first, second = (rescue(source, sample_rate=RATE, duration_s=3.0) for source in (path, picture))
+    first, second = (rescue_picture(source, sample_rate=RATE, duration_s=3.0) for source in (path, picture))
     np.testing.assert_array_equal(first.audio.samples, second.audio.samples)
 
 
@@ -494,7 +506,7 @@ def test_the_same_picture_gives_the_same_sound_from_a_file_and_from_memory(pictu
     ],
 )
 def test_what_is_given_is_said_to_be_given(picture: Image, options: dict[str, Any], name: str, option: str) -> None:
-    found = rescue(picture, sample_rate=RATE, duration_s=3.0, quality="fast", **options)
+    found = rescue_picture(picture, sample_rate=RATE, duration_s=3.0, quality="fast", **options)
     told = next(a for a in found.assumptions if a.name == name)
     assert (told.how, told.option, told.sure) == ("given", option, 1.0)
     assert found.config == C
@@ -502,13 +514,13 @@ def test_what_is_given_is_said_to_be_given(picture: Image, options: dict[str, An
 
 def test_a_sound_is_never_above_full_scale(speech: np.ndarray) -> None:
     loud = sox_panel(speech * np.float32(3.0 / np.abs(speech).max()))
-    found = rescue(loud, sample_rate=RATE, duration_s=3.0, axes=False)
+    found = rescue_picture(loud, sample_rate=RATE, duration_s=3.0, axes=False)
     assert np.abs(found.audio.samples).max() <= 1.0
 
 
 def test_what_contradicts_the_labels_is_obeyed_and_told(speech: np.ndarray, tmp_path: Path) -> None:
     path = figure(levels_of(speech, C), C, tmp_path / "f.png", axes=True, colormap="magma")
-    found = rescue(path, sample_rate=RATE, duration_s=1.5, scale="log", quality="fast")
+    found = rescue_picture(path, sample_rate=RATE, duration_s=1.5, scale="log", quality="fast")
     assert found.audio.duration_s == pytest.approx(1.5)
     assert any("by --duration, which was obeyed" in warning for warning in found.warnings)
     assert any("labels follow a 'linear' axis" in warning for warning in found.warnings)

@@ -19,7 +19,7 @@ from specloom.pictures import picture
 from specloom.recipes import LIBROSA, Frames
 from specloom.recipes.analysis import phase_of
 from specloom.rescue.assumptions import Assumption
-from specloom.rescue.rescue import rescue
+from specloom.rescue.rescue import rescue_picture
 from specloom.tasks.roundtrip.measure import Copy, Judge, Losses
 
 FOLDER = "picture"
@@ -93,7 +93,7 @@ def _heard(audio: Audio, place: Path, name: str) -> tuple[list[_Heard], tuple[As
     )
     with written_beside(figure) as temporary:
         temporary.write_bytes(drawn)
-    rescued = rescue(figure, sample_rate=audio.sample_rate, duration_s=audio.duration_s)
+    rescued = rescue_picture(figure, sample_rate=audio.sample_rate, duration_s=audio.duration_s)
     return [
         _Heard(
             key="picture-png",

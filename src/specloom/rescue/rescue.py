@@ -70,7 +70,7 @@ class Rescue:
     warnings: tuple[str, ...]
 
 
-def rescue(
+def rescue_picture(
     source: str | Path | Image,
     *,
     sample_rate: int | None = None,
@@ -493,7 +493,7 @@ def _transform(
 
 
 def _comparable_misfit(plan: _Plan) -> float:
-    """Frames that overlap less have less to agree on: 8 dB for each halving, and a quarter is the usual hop."""
+    """Frames that overlap less have less to agree on: 8 dB for each halving below a quarter, the usual hop."""
     overlap = plan.config.win_length / plan.config.hop_length
     return plan.misfit_db + 8.0 * max(0.0, float(np.log2(4.0 / overlap)))
 
@@ -518,7 +518,9 @@ def _is_vouched_for(family: Family, reading: Reading, rows: PanelRows, columns: 
     """Whether something else than the pixels' values says that this is a spectrogram: any figure has axes and cells."""
     if family.name not in ("unknown", "matplotlib") and family.sure > 0.8:
         return True
-    if columns.counted and rows.kind != "pixels":
+    bar = reading.level_range_db
+    in_decibels = bar is not None and 20.0 < bar[1] - bar[0] < 200.0
+    if columns.counted and (rows.kind != "pixels" or in_decibels):
         return True
     hertz = [tick.value for tick in reading.frequency_ticks]
     possible = len(hertz) >= 2 and min(hertz) >= 0.0 and 0.1 * sample_rate < max(hertz) < 0.52 * sample_rate

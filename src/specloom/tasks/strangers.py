@@ -71,7 +71,7 @@ def sound_of_stranger(
     ImageFileError
         When it is no picture that can be read.
     """
-    from specloom.rescue.rescue import rescue
+    from specloom.rescue.rescue import rescue_picture
 
     asked = {"sample_rate": sample_rate, **asdict(hints)}
     way = {
@@ -82,7 +82,7 @@ def sound_of_stranger(
     wanted = Wanted(way=way, sample_rate=sample_rate)
     if job.target.exists() and not overwrite:
         return kept(job, wanted)
-    found: Rescue = rescue(job.source, **asked, quality=quality or "balanced")
+    found: Rescue = rescue_picture(job.source, **asked, quality=quality or "balanced")
     message = write_sound(job.target, found.audio, wanted.comment)
     kind = "" if found.family == "unknown" else f", by {found.family}"
     return Outcome(
