@@ -19,7 +19,10 @@ from specloom.io.audio import load, save
 from specloom.io.image import Image, save_image
 from specloom.metrics.spectral import spectral_convergence_db
 from specloom.pixels.colormaps import colourise
+from specloom.rescue.layout import Box
+from specloom.rescue.reading import Reading
 from specloom.rescue.rescue import Rescue, rescue_picture
+from specloom.rescue.ticks import Tick
 
 RATE = 22_050
 C = StftConfig(sample_rate=RATE, n_fft=2048, hop_length=512)
@@ -93,6 +96,20 @@ def test_a_bare_figure(speech: np.ndarray, tmp_path: Path, config: StftConfig, c
     assert misfit_of(found, speech) < -24
     assert found.audio.n_samples == speech.size
     assert not found.warnings
+
+
+def test_what_looks_like_labels_inside_a_bare_figure_are_none(
+    speech: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = figure(levels_of(speech, C), C, tmp_path / "f.png", axes=False, colormap="gray")
+    ticks = tuple(Tick(position=100.0 * k, value=10.0**k, text=f"1e{k}") for k in range(1, 5))
+    misread = Reading(
+        panel=Box(left=0, top=250, right=400, bottom=1000), edges=(0.0, 250.0, 400.0, 1000.0), frequency_ticks=ticks
+    )
+    monkeypatch.setattr("specloom.rescue.rescue.read_figure", lambda pixels: misread)
+    found = rescue_picture(path, sample_rate=RATE, duration_s=3.0)
+    assert value_of(found, "panel") == "the whole picture"
+    assert found.config == C
 
 
 @pytest.mark.parametrize("config", [A, C], ids=["A", "C"])

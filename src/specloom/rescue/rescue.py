@@ -259,13 +259,13 @@ def _read(image: Image, axes: bool | None, ledger: Ledger) -> Reading:
 def _is_trusted(reading: Reading, pixels: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> bool:
     """Whether a panel inside the picture is one, and no dark or light part of a bare spectrogram its margin.
 
-    Labels or a bar vouch for it; a regular grid of cells over the whole picture speaks against it; and margins have one
-    colour, with little drawn on them.
+    A regular grid of cells over the whole picture speaks against it, whatever among them looks like labels; labels or a
+    bar vouch for it; and margins have one colour, with little drawn on them.
     """
-    if len(reading.frequency_ticks) >= 2 or len(reading.level_ticks) >= 2 or len(reading.time_ticks) >= 3:
-        return True
     if find_cells(differences(pixels, 0)) is not None and find_cells(differences(pixels, 1)) is not None:
         return False
+    if len(reading.frequency_ticks) >= 2 or len(reading.level_ticks) >= 2 or len(reading.time_ticks) >= 3:
+        return True
     box = reading.panel
     outside = np.ones(pixels.shape[:2], dtype=bool)
     outside[box.top : box.bottom, box.left : box.right] = False
