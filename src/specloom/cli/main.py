@@ -46,6 +46,11 @@ COMMANDS: dict[str, Command] = {
     "roundtrip": Command(
         module="specloom.cli.roundtrip", name="Roundtrip", summary="which step of a recipe loses what, with a page"
     ),
+    "masks": Command(
+        module="specloom.cli.masks",
+        name="Masks",
+        summary="how good each mask could be at best, on your speech and noise",
+    ),
     "demo": Command(
         module="specloom.cli.demo", name="Demo", summary="sounds, pictures and a page from the recordings that ship"
     ),
@@ -61,6 +66,7 @@ _EXAMPLES = """\
   specloom listen pictures/ figure.png -o sounds --sample-rate 22050
   specloom plot speech.wav -o figures
   specloom roundtrip speech.wav --recipe spoof
+  specloom masks clean/ noisy/ -o lab
   specloom draw recordings/ -o spectrograms --recipe tacotron --jobs 2
   specloom recipe tacotron > mine.json"""
 

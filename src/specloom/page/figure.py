@@ -237,7 +237,7 @@ def plain_png(
     values = _levels(panel, reference, range_db, max_columns)
     shades = np.rint((values / range_db + 1.0) * 255.0).astype(np.uint8)[::-1]
     image = Image.fromarray(np.ascontiguousarray(shades)).convert("P")
-    image.putpalette(_palette(colours))
+    image.putpalette(palette(colours))
     file = BytesIO()
     image.save(file, format="PNG", compress_level=9)
     return file.getvalue()
@@ -258,7 +258,8 @@ def _levels(panel: Panel, reference: float | None, range_db: float, max_columns:
     return np.clip(amplitude_to_db(magnitude, floor=floor, reference=top), -range_db, 0.0)
 
 
-def _palette(colours: str) -> list[int]:
+def palette(colours: str) -> list[int]:
+    """The 256 colours of a map that matplotlib knows, as Pillow takes them."""
     from matplotlib import colormaps
 
     if colours not in colormaps:
@@ -395,7 +396,7 @@ def figure_file(
 
     if not panels:
         raise ParameterError("panels is empty: at least one spectrogram is needed to draw a figure")
-    _palette(colours)
+    palette(colours)
     figure = Figure(
         figsize=(width_inch, panel_inch * len(panels) + (0.4 if title else 0.0)), dpi=dpi, layout="constrained"
     )
