@@ -165,7 +165,7 @@ def test_pyplot_is_never_touched() -> None:
     ("call", "message"),
     [
         (lambda: figure_png([]), "panels is empty"),
-        (lambda: plain_png(linear_panel(np.ones((257, 2)), STFT), colours="nope"), "colours='nope'"),
+        (lambda: plain_png(linear_panel(np.ones((257, 2)), STFT), colormap="nope"), "colormap='nope'"),
         (lambda: plain_png(linear_panel(np.ones((257, 2)), STFT), range_db=0), "range_db=0"),
         (lambda: plain_png(linear_panel(np.ones((257, 2)), STFT), max_columns=0), "max_columns=0"),
         (lambda: linear_panel(np.ones((256, 2)), STFT), "256, 2"),

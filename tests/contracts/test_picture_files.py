@@ -431,6 +431,7 @@ HOSTILE: list[tuple[str, Any]] = [
     ("piece.first_row", 1025),
     ("piece.index", 1),
     ("piece.index", -1),
+    ("origin.n_channels", 1000),
     ("piece.count", 10**30),
     ("source", 3),
 ]

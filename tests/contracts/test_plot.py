@@ -17,6 +17,7 @@ from specloom.errors import ArtifactError, AudioFileError, ImageFileError, Param
 from specloom.io.audio import load, save
 from specloom.page.figure import Panel, figure_png, time_ticks
 from specloom.page.plot import Loudest, panels_of, plot
+from specloom.page.plot_files import plot_files
 from specloom.pictures import Picture
 from specloom.recipes import LIBROSA, SPOOF, TACOTRON, MelBands, Spectrogram
 from specloom.tasks.draw_pictures import Style, draw_picture_files
@@ -144,7 +145,7 @@ def test_a_line_that_lies_between_two_pixels_is_drawn() -> None:
     magnitude = np.zeros((4001, 3000), np.float32)
     magnitude[2003] = magnitude[:, 1501] = 1.0
     panel = Panel(magnitude=magnitude, row_hz=np.arange(4001.0), span_s=3.0)
-    pixels = np.asarray(image(figure_png([panel], colours="gray", colour_bar=False, dpi=60, max_columns=10_000)))
+    pixels = np.asarray(image(figure_png([panel], colormap="gray", colour_bar=False, dpi=60, max_columns=10_000)))
     inner = pixels[20:-40, 60:-20, 0]
     assert (inner.max(axis=0) == 255).all()
     assert (inner.max(axis=1) == 255).all()
@@ -218,3 +219,8 @@ def test_files_that_cannot_be_read_are_told(tmp_path: Path) -> None:
         plot(tmp_path / "stranger.png")
     with pytest.raises(ParameterError, match="samples are empty"):
         plot(Audio(np.zeros(0, np.float32), RATE))
+
+
+def test_an_unknown_colour_map_is_said_once_before_anything_starts(tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match="colormap='nope'"):
+        plot_files([sounds.path("speech"), sounds.path("music")], tmp_path, colormap="nope")

@@ -215,7 +215,7 @@ def plain_png(
     reference: float | None = None,
     range_db: float = 80.0,
     max_columns: int = 2000,
-    colours: str = "magma",
+    colormap: str = "magma",
 ) -> bytes:
     """The spectrogram alone as PNG: one pixel per frame and row, no axes, no margin.
 
@@ -229,7 +229,7 @@ def plain_png(
         Decibels from the brightest colour to the darkest.
     max_columns : int
         More frames are reduced to this many, by the maximum.
-    colours : str
+    colormap : str
         Any colour map that matplotlib knows.
     """
     from PIL import Image
@@ -237,7 +237,7 @@ def plain_png(
     values = _levels(panel, reference, range_db, max_columns)
     shades = np.rint((values / range_db + 1.0) * 255.0).astype(np.uint8)[::-1]
     image = Image.fromarray(np.ascontiguousarray(shades)).convert("P")
-    image.putpalette(palette(colours))
+    image.putpalette(palette(colormap))
     file = BytesIO()
     image.save(file, format="PNG", compress_level=9)
     return file.getvalue()
@@ -258,15 +258,15 @@ def _levels(panel: Panel, reference: float | None, range_db: float, max_columns:
     return np.clip(amplitude_to_db(magnitude, floor=floor, reference=top), -range_db, 0.0)
 
 
-def palette(colours: str) -> list[int]:
+def palette(colormap: str) -> list[int]:
     """The 256 colours of a map that matplotlib knows, as Pillow takes them."""
     from matplotlib import colormaps
 
-    if colours not in colormaps:
+    if colormap not in colormaps:
         raise ParameterError(
-            f"colours={colours!r}: matplotlib knows no such colour map; 'magma' and 'viridis' are usual"
+            f"colormap={colormap!r}: matplotlib knows no such colour map; 'magma' and 'viridis' are usual"
         )
-    table = colormaps[colours](np.arange(256), bytes=True)
+    table = colormaps[colormap](np.arange(256), bytes=True)
     return [int(value) for value in np.asarray(table)[:, :3].ravel()]
 
 
@@ -277,10 +277,10 @@ def plain_picture(
     reference: float | None = None,
     range_db: float = 80.0,
     max_columns: int = 2000,
-    colours: str = "magma",
+    colormap: str = "magma",
 ) -> Picture:
     """`plain_png` as a `Picture` of a page, with marks on its frequency axis and a time axis for the playhead."""
-    data = plain_png(panel, reference=reference, range_db=range_db, max_columns=max_columns, colours=colours)
+    data = plain_png(panel, reference=reference, range_db=range_db, max_columns=max_columns, colormap=colormap)
     n_rows, n_frames = panel.magnitude.shape
     return Picture(
         data=data,
@@ -349,7 +349,7 @@ def figure_file(
     reference: float | None = None,
     range_db: float = 80.0,
     max_columns: int = 2000,
-    colours: str = "magma",
+    colormap: str = "magma",
     axes: bool = True,
     colour_bar: bool = True,
     width_inch: float = 10.0,
@@ -366,7 +366,7 @@ def figure_file(
     title : str
     reference : float, optional
         The magnitude of 0 dB, for all panels; each panel's own peak if not given.
-    range_db, max_columns, colours
+    range_db, max_columns, colormap
         As in `plain_png`.
     axes : bool
         Seconds and hertz beside each panel.
@@ -396,7 +396,7 @@ def figure_file(
 
     if not panels:
         raise ParameterError("panels is empty: at least one spectrogram is needed to draw a figure")
-    palette(colours)
+    palette(colormap)
     figure = Figure(
         figsize=(width_inch, panel_inch * len(panels) + (0.4 if title else 0.0)), dpi=dpi, layout="constrained"
     )
@@ -408,7 +408,7 @@ def figure_file(
     places = figure.subplots(len(panels), 1, squeeze=False)[:, 0]
     levels = [_levels(panel, reference, range_db, max_columns) for panel in panels]
     images = [
-        _draw_panel(figure, place, panel, range_db, colours, axes, colour_bar) for place, panel in zip(places, panels)
+        _draw_panel(figure, place, panel, range_db, colormap, axes, colour_bar) for place, panel in zip(places, panels)
     ]
     if axes:
         places[-1].set_xlabel("time (s)" if panels[-1].span_s < _LONG_S else "time (h:min:s)")
@@ -430,7 +430,7 @@ def _draw_panel(
     place: Axes,
     panel: Panel,
     range_db: float,
-    colours: str,
+    colormap: str,
     axes: bool,
     colour_bar: bool,
 ) -> AxesImage:
@@ -441,7 +441,7 @@ def _draw_panel(
         origin="lower",
         aspect="auto",
         interpolation="nearest",
-        cmap=colours,
+        cmap=colormap,
         vmin=-range_db,
         vmax=0,
         extent=extent,

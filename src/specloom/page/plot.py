@@ -125,7 +125,7 @@ def plot(
             title=title,
             range_db=range_db,
             max_columns=max_columns,
-            colours=colormap,
+            colormap=colormap,
             axes=axes,
             colour_bar=bar,
             dpi=dpi,
@@ -144,7 +144,7 @@ def _format_of(path: str | PathLike[str] | None) -> FigureFormat:
 
 
 def _alone(panel: Panel, file_format: FigureFormat, range_db: float, colormap: str) -> bytes:
-    png = plain_png(panel, range_db=range_db, max_columns=panel.magnitude.shape[-1], colours=colormap)
+    png = plain_png(panel, range_db=range_db, max_columns=panel.magnitude.shape[-1], colormap=colormap)
     if file_format == "png":
         return png
     if file_format != "jpeg":

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from specloom.errors import ArtifactError, ParameterError
+from specloom.page.figure import palette
 from specloom.page.plot import FORMATS, Which, plot
 from specloom.tasks.batch import Batch, Job, Outcome, plan_jobs
 
@@ -53,6 +54,7 @@ def plot_files(
     """
     if f".{file_format}" not in FORMATS:
         raise ParameterError(f"format={file_format!r}: a figure is written as {', '.join(FORMATS)}")
+    palette(colormap)  # an unknown one is said once, not for every file
     planned = plan_jobs(map(Path, inputs), Path(out_dir), f".{file_format}", find_drawable)
     work = PlotFile(
         which=which, axes=axes, colour_bar=colour_bar, range_db=range_db, colormap=colormap, overwrite=overwrite

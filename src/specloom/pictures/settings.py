@@ -33,11 +33,11 @@ MOST_PIXELS = 400_000_000
 # that the pixels do not justify.
 _MOST_FFT = 1 << 16
 _MOST_STEP = 64
-_MOST_ROWS = 1 << 20
+_MOST_ROWS = 1 << 18
 _MOST_RATE = 10_000_000
 _MOST_SAMPLES = 1 << 34
 _MOST_PIECES = 10_000_000
-_MOST_CHANNELS = 4096
+_MOST_CHANNELS = 64
 
 
 @dataclass(frozen=True, kw_only=True)
