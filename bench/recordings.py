@@ -41,12 +41,14 @@ class Recordings:
 
     words: str
     clips: tuple[Clip, ...]
+    folder: Path | None = None
+    """Where they are from; None for those that ship."""
 
     def shortened(self) -> Recordings:
         """One clip of speech and one of music, where the sound matters little."""
         kinds = {clip.is_speech: clip for clip in reversed(self.clips)}
         words = " and ".join(f"one clip of {'speech' if is_speech else 'music'}" for is_speech in kinds)
-        return Recordings(words, tuple(kinds.values()))
+        return Recordings(words, tuple(kinds.values()), self.folder)
 
 
 def shipped() -> Recordings:
@@ -66,6 +68,7 @@ def chosen(folder: Path | None) -> Recordings:
         f"{len(speech)} speech and {len(music)} music recordings of up to {LONGEST_S:.0f} s, "
         f"{SAMPLE_RATE} Hz (see bench/README.md)",
         tuple(clips),
+        folder,
     )
 
 

@@ -15,12 +15,12 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "bench" / "results"
 PAGE = ROOT / "docs" / "bench.md"
 README = ROOT / "README.md"
-PICTURES = ROOT / "docs" / "pictures.md"
+PAGES = (ROOT / "docs" / "pictures.md", ROOT / "docs" / "masks.md")
 END = "<!-- bench:end -->"
 
 ORDER = (
     "griffin-lim", "reconstruct", "ten-minutes", "best", "mel-to-magnitude", "mel-to-sound", "stft-istft", "threads",
-    "streaming", "pictures", "picture-hour", "rescue", "import", "first-call", "size", "without-avx512",
+    "streaming", "pictures", "picture-hour", "rescue", "masks", "import", "first-call", "size", "without-avx512",
 )  # fmt: skip
 
 Record = dict[str, Any]
@@ -38,14 +38,14 @@ def save(record: Record) -> None:
 
 
 def write_pages() -> list[Path]:
-    """Write docs/bench.md, and the blocks of the README and of docs/pictures.md, from all results there are."""
+    """Write docs/bench.md, and the blocks of the README and of other pages, from all results there are."""
     records = [
         json.loads(path.read_text(encoding="utf-8")) for name in ORDER if (path := RESULTS / f"{name}.json").is_file()
     ]
     PAGE.parent.mkdir(parents=True, exist_ok=True)
     _write(PAGE, page(records))
     blocks = [_write_block(README, "begin", _readme_block(records))]
-    blocks += [_write_block(PICTURES, r["name"], _page_block(r)) for r in records]
+    blocks += [_write_block(page, r["name"], _page_block(r)) for r in records for page in PAGES]
     return [PAGE, *sorted({page for page in blocks if page is not None})]
 
 

@@ -27,6 +27,7 @@ MODULES = {
     "pictures": ("pictures", "picture-hour"),
     "rescue": ("rescue",),
     "long": ("ten-minutes", "threads"),
+    "masks": ("masks",),
     "start": ("import", "first-call"),
     "vectors": ("without-avx512",),
     "size": ("size",),
