@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 import signal
@@ -50,6 +51,13 @@ def test_cli_a_recording_to_pictures_and_back(tmp_path: Path, capsys: pytest.Cap
     original, heard = load(sounds.path("speech")), load(back / "speech.wav")
     assert (heard.sample_rate, heard.n_samples) == (original.sample_rate, original.n_samples)
     assert "3 pictures joined" in capsys.readouterr().out
+
+
+def test_cli_tiles_share_a_quarter_of_their_width_unless_told_otherwise(tmp_path: Path) -> None:
+    assert main(["draw", SPEECH, "-o", str(tmp_path), "--tiles", "32x1025"]) == 0
+    with (tmp_path / "index.csv").open(newline="", encoding="utf-8") as lines:
+        starts = [int(row["first_frame"]) for row in csv.DictReader(lines)]
+    assert starts[:3] == [0, 24, 48]
 
 
 @pytest.mark.parametrize(

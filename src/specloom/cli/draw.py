@@ -37,7 +37,7 @@ class Draw:
 
     specloom draw speech.wav -o pictures --exact
 
-    specloom draw recordings/ -o dataset --tiles 256x256 --tile-overlap 0.25
+    specloom draw recordings/ -o dataset --tiles 256x256 --scale mel
 
     Files that are finished are skipped, so an interrupted run goes on when it is started again.
     """
@@ -88,7 +88,7 @@ class Draw:
     tiles: Annotated[str | None, tyro.conf.arg(metavar="WIDTHxHEIGHT", help_behavior_hint="(optional)")] = None
     """Pictures of one size for learning, with an index (index.csv), instead of pieces."""
 
-    tile_overlap: Annotated[float | None, tyro.conf.arg(metavar="SHARE", help_behavior_hint="(default: 0)")] = None
+    tile_overlap: Annotated[float | None, tyro.conf.arg(metavar="SHARE", help_behavior_hint="(default: 0.25)")] = None
     """Of neighbouring tiles: the share of the width that both show."""
 
     jobs: Annotated[int, tyro.conf.arg(aliases=["-j"])] = 1
@@ -175,7 +175,9 @@ class Draw:
         width, _, height = self.tiles.lower().partition("x")
         if not (width.isdecimal() and height.isdecimal()):
             raise ParameterError(f"tiles={self.tiles!r}: a width and a height in pixels are needed, such as 256x256")
-        return TileSize(width=int(width), height=int(height), overlap=self.tile_overlap or 0.0)
+        if self.tile_overlap is None:
+            return TileSize(width=int(width), height=int(height))
+        return TileSize(width=int(width), height=int(height), overlap=self.tile_overlap)
 
 
 def seconds_of(text: str) -> float | None:

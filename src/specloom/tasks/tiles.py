@@ -37,7 +37,7 @@ class TileSize:
 
     width: int
     height: int
-    overlap: float = 0.0
+    overlap: float = 0.25
 
     def __post_init__(self) -> None:
         for name in ("width", "height"):
