@@ -182,12 +182,12 @@ def _file_panels(path: Path, which: Which, max_columns: int) -> list[Panel]:
     from specloom.io.audio import AudioReader
     from specloom.pictures import PictureSequence
     from specloom.pictures.files import read_settings
-    from specloom.tasks.listen import PICTURES
+    from specloom.tasks.listen import is_picture
 
     if path.suffix.lower() in (".npz", ".npy"):
         with SpectrogramFile(path) as file:
             return _panels(file, which, max_columns)
-    if path.suffix.lower() in PICTURES:
+    if is_picture(path):
         if read_settings(path) is None:
             raise ImageFileError(
                 f"{path} is no picture that 'specloom draw' made, so nothing says what its pixels mean; give the "

@@ -65,13 +65,14 @@ def plot_files(
 def find_drawable(path: Path) -> list[Path]:
     """The file itself, or everything below a folder that can be drawn."""
     from specloom.io.audio import find_recordings
+    from specloom.io.image import READ_SUFFIXES
     from specloom.pictures.files import read_settings
-    from specloom.tasks.listen import PICTURES, find_spectrograms
+    from specloom.tasks.listen import find_spectrograms
 
     if not path.is_dir():
         return find_recordings([path])
     # A folder may hold other pictures too: photographs, and figures that were drawn before.
-    pictures = (found for found in find_spectrograms(path, PICTURES) if read_settings(found) is not None)
+    pictures = (found for found in find_spectrograms(path, READ_SUFFIXES) if read_settings(found) is not None)
     return sorted({*find_recordings([path]), *find_spectrograms(path), *pictures})
 
 

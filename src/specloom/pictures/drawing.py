@@ -39,6 +39,9 @@ from specloom.recipes.streaming_analysis import (
 # Pictures that are compressed side by side, which takes longer than to compute them.
 _WRITERS = 2
 
+# Any piece, for where one is needed before sizes are known.
+_FIRST_PIXEL = Piece(index=0, count=1, first_frame=0, n_frames=1, first_row=0, n_rows=1)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Tiles:
@@ -220,7 +223,7 @@ class _Job:
             bits=self.bits,
             colormap=self.colormap,
             exact=self.exact,
-            piece=Piece(index=0, count=1, first_frame=0, n_frames=1, first_row=0, n_rows=1),
+            piece=_FIRST_PIXEL,
             recording="",
             source=self.stamp,
         )
@@ -316,7 +319,7 @@ def _read_quietly(path: Path) -> PictureSettings | None:
 
 
 def _draw(job: _Job, progress: Progress) -> Drawn:
-    folder = job.target_of(Piece(index=0, count=1, first_frame=0, n_frames=1, first_row=0, n_rows=1)).parent
+    folder = job.target_of(_FIRST_PIXEL).parent
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with SampleScratch(folder) as scratch:

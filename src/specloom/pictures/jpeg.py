@@ -11,8 +11,8 @@ pixel to pixel, and always the nearest multiple. A spectrogram is heard. So, her
   bits is the least, by changing one coefficient after the other (as in "trellis" quantisation). The bits that soft
   parts would have taken buy finer steps everywhere.
 
-The file is an ordinary JPEG, up to a fifth larger than one of the usual tables and the same quality, and nothing has
-to be known to read it.
+The file is an ordinary JPEG, 6 to 30 % larger than one of the usual tables and the same quality, and nothing has to be
+known to read it.
 
 Reference: Ortega, Ramchandran, "Rate-distortion methods for image and video compression", IEEE SPM 15(6), 1998.
 """

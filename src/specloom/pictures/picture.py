@@ -23,9 +23,19 @@ from specloom.recipes.spectrogram_file import ArrayName, SourceStamp
 
 Mapping = Literal["auto", "recipe"] | Scale
 
-# A step of 0.0015 dB over the 100 dB below the loudest value. The lowest level is code 1 and means silence, as code 0
-# does, so a mark in the last bit cannot turn silence into noise.
-SIXTEEN_BITS = Decibels(reference_db=None, range_db=100.0, floor=1e-5, clip_least=1.25 / 65535.0)
+
+def decibels(bits: Bits, range_db: float) -> Decibels:
+    """Decibels below the loudest value, for pictures of so many bits.
+
+    The lowest level is code 1 and means silence, as code 0 does, so a mark in the last bit cannot turn silence into
+    noise.
+    """
+    least = 1.25 / (2**bits - 1)
+    return Decibels(reference_db=None, range_db=range_db, floor=10.0 ** (-range_db / 20.0), clip_least=least)
+
+
+# A step of 0.0015 dB.
+SIXTEEN_BITS = decibels(16, 100.0)
 # Finer steps for what is loud, and no lower end: what 256 levels are best spent on.
 EIGHT_BITS = PeakPower(exponent=0.25)
 # With the phase known every soft bin counts, so there must be no lower end.

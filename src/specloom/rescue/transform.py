@@ -20,7 +20,6 @@ from specloom.phase.reconstruct import reconstruct
 
 Floats = npt.NDArray[np.float32]
 
-USUAL_N_FFT = (256, 400, 512, 800, 1024, 1200, 2048, 4096)
 _LEAST_EVIDENCE = 8
 """Pixels that must repeat their neighbour before cells are believed."""
 _FITS_DB = -25.0

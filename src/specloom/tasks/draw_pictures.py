@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from specloom.errors import ParameterError
 from specloom.tasks.batch import Batch, Job, Outcome, plan_jobs
@@ -25,8 +25,6 @@ PictureScale = Literal["linear", "mel", "log"]
 MappingName = Literal["auto", "decibels", "root", "recipe"]
 
 _SUFFIXES: dict[PictureFormat, str] = {"png": ".png", "png8": ".png", "jpeg": ".jpg", "tiff": ".tif"}
-# The fourth root: what 256 levels are best spent on.
-_ROOT = 0.25
 # The lowest key of a piano: rows below it would be taken from those above, which need them more.
 _LOWEST_HZ = 27.5
 # Decibels that 65536 and 256 levels hold well.
@@ -128,18 +126,16 @@ class Style:
 
     def levels(self) -> Mapping:
         """How magnitudes become levels, as `specloom.picture` takes it."""
-        from specloom.recipes.scales import Decibels, PeakPower
+        from specloom.pictures.picture import EIGHT_BITS, decibels
 
         if self.mapping == "recipe" or (self.mapping == "auto" and self.range_db is None):
             return "recipe" if self.mapping == "recipe" else "auto"
         if self.mapping == "root":
-            return PeakPower(exponent=_ROOT)
+            return EIGHT_BITS
         range_db = _RANGE_DB[self.bits] if self.range_db is None else self.range_db
         if not 1.0 <= range_db <= 400.0:
             raise ParameterError(f"range_db={range_db:g}: 1 to 400 is needed; 100 is usual with 16 bits")
-        # Code 1 means silence, as code 0 does, so the mark in the last bits cannot turn silence into noise.
-        least = 1.25 / (2**self.bits - 1)
-        return Decibels(reference_db=None, range_db=range_db, floor=10.0 ** (-range_db / 20.0), clip_least=least)
+        return decibels(self.bits, range_db)
 
     def rows(self, recipe: Recipe, recording: Path) -> LogRows | None:
         """The rows of a recording, where they are not simply its bins or bands."""
@@ -224,7 +220,6 @@ class DrawPictures:
         from specloom.pictures import draw_pictures
 
         style = self.style
-        options: dict[str, Any] = {} if style.tiles is None else {"tiles": style.tiles.tiles()}
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", AudioFileWarning)
             drawn = draw_pictures(
@@ -238,10 +233,10 @@ class DrawPictures:
                 mapping=style.levels(),
                 exact=style.exact,
                 piece_s=style.piece_s,
+                tiles=None if style.tiles is None else style.tiles.tiles(),
                 jpeg_quality=style.jpeg_quality,
                 overwrite=self.overwrite,
                 progress=progress,
-                **options,
             )
         notes = "".join(f"; {warning.message}" for warning in caught)
         return Outcome(

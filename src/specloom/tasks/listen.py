@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 from specloom.errors import ArtifactError, ImageFileError, ParameterError
+from specloom.io.image import READ_SUFFIXES
 from specloom.phase.reconstruct import Quality
 from specloom.tasks.batch import Batch, Found, Job, Outcome, find_all, without_rivals
 from specloom.tasks.finished import Wanted, clips, digest, kept, said, write_sound
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from specloom.recipes.streaming_synthesis import FrameSource
 
 SoundFormat = Literal["wav", "flac"]
-
-PICTURES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".gif", ".webp", ".bmp"})
 
 
 def listen_files(
@@ -91,7 +90,7 @@ def listen_files(
         raise ParameterError(f"sound_format={sound_format!r}: allowed are 'wav' and 'flac'")
     if quality is not None and quality not in get_args(Quality):
         raise ParameterError(f"quality={quality!r}: allowed are {', '.join(get_args(Quality))}")
-    suffixes = PICTURES | ({".npz"} if recipe is None else {".npz", ".npy"})
+    suffixes = {*READ_SUFFIXES, ".npz"} if recipe is None else {*READ_SUFFIXES, ".npz", ".npy"}
     hints = hints or Hints()
     found = find_all(map(Path, inputs), Path(out_dir), lambda path: find_spectrograms(path, suffixes))
     ours, strangers = _sorted_pictures(found, hints.max_megapixels)
@@ -130,7 +129,7 @@ def find_spectrograms(path: Path, suffixes: Collection[str] = (".npz",)) -> list
 
 def is_picture(path: Path) -> bool:
     """Whether a file's name is that of a picture."""
-    return path.suffix.lower() in PICTURES
+    return path.suffix.lower() in READ_SUFFIXES
 
 
 def _sorted_pictures(
