@@ -19,7 +19,7 @@ from specloom.recipes.recipe import Recipe
 from specloom.recipes.scales import Decibels, PeakPower
 from specloom.recipes.spectrogram import Origin, array_shape
 from specloom.recipes.spectrogram_file import ArrayName, SourceStamp
-from specloom.recipes.strict_json import from_plain, to_plain
+from specloom.artifact.strict_json import from_plain, to_plain
 
 FORMAT = "specloom-picture"
 VERSION = 1

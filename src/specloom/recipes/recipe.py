@@ -17,7 +17,7 @@ from specloom.dsp.mel_inversion import MelMethod
 from specloom.errors import ArtifactError, ParameterError
 from specloom.phase.reconstruct import Quality as Quality
 from specloom.recipes.scales import Linear, Scale
-from specloom.recipes.strict_json import from_plain, to_plain
+from specloom.artifact.strict_json import from_plain, to_plain
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -35,7 +35,7 @@ from specloom.io.sources import reason
 from specloom.recipes.recipe import Recipe
 from specloom.recipes.scales import FloatArray
 from specloom.recipes.spectrogram import Origin, Spectrogram, array_shape, checked_values
-from specloom.recipes.strict_json import from_plain, to_plain
+from specloom.artifact.strict_json import from_plain, to_plain
 
 ArrayName = Literal["linear", "mel"]
 ARRAYS: tuple[ArrayName, ...] = get_args(ArrayName)

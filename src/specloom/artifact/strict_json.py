@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import types
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -28,6 +29,8 @@ def to_plain(value: Any) -> Any:
         return plain if kind is None else {_KIND: kind, **plain}
     if isinstance(value, tuple | list):
         return [to_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {key: to_plain(item) for key, item in value.items()}
     return value
 
 
@@ -37,7 +40,8 @@ def from_plain(cls: type[T], value: Any, where: str) -> T:
     Parameters
     ----------
     cls : dataclass
-        Its fields are plain values, tuples, other such dataclasses, or unions of these.
+        Its fields are plain values, tuples, mappings from names (``Mapping[str, Any]`` takes any JSON object), other
+        such dataclasses, or unions of these.
     value : JSON value
     where : str
         What is being read, for the message: ``"recipe"``.
@@ -78,6 +82,10 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         raise ArtifactError(f"{where} is {_shown(value)}: allowed are {_listed(get_args(hint))}")
     if origin is tuple:
         return _convert_tuple(get_args(hint), value, where)
+    if origin is Mapping:
+        return _convert_mapping(get_args(hint)[1], value, where)
+    if hint is Any:
+        return value
     if is_dataclass(hint):
         return from_plain(hint, value, where)  # type: ignore[arg-type]
     return _convert_scalar(hint, value, where)
@@ -107,6 +115,10 @@ def _convert_union(members: tuple[Any, ...], value: Any, where: str) -> Any:
         if not isinstance(kind, str) or kind not in kinds:
             raise ArtifactError(f"{where}.{_KIND} is {_shown(kind)}: allowed are {_listed(kinds)}")
         return _convert(kinds[kind], value, where)
+    others = [member for member in members if member is not types.NoneType]
+    if value is not None and len(others) == 1 and is_dataclass(others[0]):
+        # Something is there: what is wrong inside it says more than that it could have been left out.
+        return _convert(others[0], value, where)
     problems = []
     for member in members:
         try:
@@ -127,6 +139,12 @@ def _convert_tuple(members: tuple[Any, ...], value: Any, where: str) -> Any:
     if len(value) != len(members):
         raise ArtifactError(f"{where} has {len(value)} items: {len(members)} are needed")
     return tuple(_convert(member, item, f"{where}[{i}]") for i, (member, item) in enumerate(zip(members, value)))
+
+
+def _convert_mapping(member: Any, value: Any, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ArtifactError(f"{where} is {_shown(value)}: an object is needed")
+    return {key: _convert(member, item, f"{where}.{key}") for key, item in value.items()}
 
 
 def _names(cls: Any) -> list[str]:

@@ -1,0 +1,59 @@
+"""Models by name or by path: what is shipped with Specloom, or a file of your own."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from specloom.artifact import Artifact, expect_task, read_artifact
+from specloom.artifact.files import ONE, SEVERAL
+from specloom.errors import ArtifactError
+
+_SHIPPED = Path(__file__).parent.parent / "models"
+
+
+def shipped_models() -> tuple[str, ...]:
+    """The names of the models that are shipped with Specloom, sorted."""
+    return tuple(sorted(path.stem for path in _SHIPPED.glob("*") if path.suffix in (ONE, SEVERAL)))
+
+
+def load_model(name_or_path: str | os.PathLike[str], *, task: str) -> Artifact:
+    """Read the model of this name, or the model file at this path.
+
+    Parameters
+    ----------
+    name_or_path : str or path-like
+        The name of a shipped model (`shipped_models`); anything else is a path. A file of your own that bears the name
+        of a shipped model is reached by ``./name`` or a `pathlib.Path`.
+    task : str
+        What the model must be for: ``"enhance"``.
+
+    Raises
+    ------
+    ArtifactError
+        When there is no such model (the message lists the names), its file is damaged, or it is for another task.
+    """
+    path = _path_of(name_or_path)
+    artifact = read_artifact(path)
+    try:
+        expect_task(artifact.header, task)
+    except ArtifactError as error:
+        raise ArtifactError(f"{path}: {error}") from error
+    return artifact
+
+
+def _path_of(name_or_path: str | os.PathLike[str]) -> Path:
+    path = Path(name_or_path)
+    if not isinstance(name_or_path, str):
+        return path
+    for suffix in (ONE, SEVERAL):
+        shipped = _SHIPPED / (name_or_path + suffix)
+        if path.name == name_or_path and shipped.is_file():
+            return shipped
+    is_bare = path.name == name_or_path and not path.suffix
+    if not name_or_path or (is_bare and not path.exists()):
+        names = ", ".join(shipped_models()) or "none"
+        raise ArtifactError(
+            f"model={name_or_path!r}: there is no shipped model of this name (shipped: {names}) and no such file"
+        )
+    return path
