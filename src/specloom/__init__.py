@@ -8,6 +8,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from specloom.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from specloom.audio import Audio
     from specloom.config import MelConfig, StftConfig
@@ -41,8 +43,7 @@ if TYPE_CHECKING:
         Spectrogram,
     )
     from specloom.rescue.rescue import Rescue, rescue_picture
-
-__version__ = "0.1.0"
+    from specloom.tasks.enhance.enhancer import Enhancer
 
 _HOMES = {
     "specloom.audio": ("Audio",),
@@ -77,6 +78,7 @@ _HOMES = {
         "Spectrogram",
     ),
     "specloom.rescue.rescue": ("Rescue", "rescue_picture"),
+    "specloom.tasks.enhance.enhancer": ("Enhancer",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -92,6 +94,7 @@ __all__ = [
     "AudioFileError",
     "AudioReader",
     "AudioWriter",
+    "Enhancer",
     "ImageFileError",
     "MelConfig",
     "MissingExtraError",

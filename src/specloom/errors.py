@@ -19,9 +19,17 @@ class ImageFileError(SpecloomError, OSError):
     """A picture file that cannot be read or written, or that is no picture."""
 
 
+class SoundDeviceError(SpecloomError, OSError):
+    """A microphone or speaker that is not there, or does not take what is asked of it."""
+
+
 class ArtifactError(SpecloomError, ValueError):
     """A file of ours (spectrogram, recipe, model) that is damaged, incomplete or of another version."""
 
 
 class MissingExtraError(SpecloomError, ImportError):
     """An optional package or program is needed; the message says which, and how to get it."""
+
+
+class TrainingError(SpecloomError):
+    """A training run that cannot begin or go on: a full disk, a loss that is no number, another run's folder."""

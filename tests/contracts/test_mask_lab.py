@@ -261,15 +261,15 @@ def test_no_more_than_the_beginning_is_measured(tmp_path: Path) -> None:
 
 def test_perceptual_figures_where_they_can_be_taken() -> None:
     pytest.importorskip("pystoi")
-    from specloom.tasks.mask_lab.task import _Judge
+    from specloom.tasks.scores import Judge
 
     clean = sound(1, 2 * RATE).samples
-    scores = _Judge(pesq=False, stoi=True).scores(clean, clean, RATE)
+    scores = Judge(pesq=False, stoi=True).scores(clean, clean, RATE)
     assert scores.pesq is None
     assert scores.stoi == pytest.approx(1.0, abs=1e-6)
     assert scores.estoi == pytest.approx(1.0, abs=1e-6)
     # Too short for STOI is no failure of the pair.
-    assert _Judge(pesq=False, stoi=True).scores(clean[:1000], clean[:1000], RATE).stoi is None
+    assert Judge(pesq=False, stoi=True).scores(clean[:1000], clean[:1000], RATE).stoi is None
 
 
 def test_a_missing_package_is_no_failure_of_a_pair(
@@ -278,7 +278,7 @@ def test_a_missing_package_is_no_failure_of_a_pair(
     def missing(*arguments: object, **options: object) -> float:
         raise MissingExtraError("PESQ needs the package pesq")
 
-    monkeypatch.setattr("specloom.tasks.mask_lab.task.pesq_score", missing)
+    monkeypatch.setattr("specloom.tasks.scores.pesq_score", missing)
     with pytest.raises(MissingExtraError, match="needs the package pesq"):
         mask_lab(folders[0], folders[2], with_perceptual=True)
 

@@ -11,12 +11,14 @@ from specloom import sounds
 from specloom.audio import Audio
 from specloom.io.atomic import require_room_for_folder, written_beside
 from specloom.io.audio import load
+from specloom.page.demo_enhance import write_enhance_demo
 from specloom.page.demo_pictures import write_picture_demo
 from specloom.page.figure import figure_png, linear_panel, mel_panel, plain_png
 from specloom.page.html import write_page
 from specloom.page.parts import Card, Note, Page, Picture, Section
 from specloom.page.roundtrip import cards, method, verdict_parts, write_figures
 from specloom.recipes import LIBROSA, SPOOF_AS_WRITTEN, TACOTRON, Recipe
+from specloom.runtime import shipped_models
 from specloom.tasks.roundtrip import RoundtripReport, roundtrip
 
 _FIGURE_DPI = 110
@@ -78,7 +80,7 @@ def write_demo(folder: str | PathLike[str], *, tell: Callable[[str], None] | Non
     ----------
     folder : path-like
         Gets ``index.html`` (self-contained) and, for every scene, a folder with sounds, pictures and figures; in
-        ``picture/`` lie pictures that can be heard.
+        ``picture/`` lie pictures that can be heard, in ``enhance/`` a noisy recording and what a model made of it.
     tell : callable, optional
         Is told what is being done.
 
@@ -102,7 +104,12 @@ def write_demo(folder: str | PathLike[str], *, tell: Callable[[str], None] | Non
         sections.append(_section(scene, report, figure))
     if tell is not None:
         tell("Pictures that can be heard")
-    sections.insert(1, write_picture_demo(load(sounds.path("speech")).mono(), place, "speech"))
+    speech = load(sounds.path("speech")).mono()
+    sections.insert(1, write_picture_demo(speech, place, "speech"))
+    if "default" in shipped_models():
+        if tell is not None:
+            tell("A noisy recording, cleaned")
+        sections.insert(2, write_enhance_demo(speech, place))
     sections.append(Section(heading="How it was measured", parts=(method(report), *_credits())))
     page = Page(
         title="Sound to spectrogram to sound",

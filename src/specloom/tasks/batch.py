@@ -59,6 +59,7 @@ class Outcome:
     target: Path | None = None
     files: tuple[Path, ...] = ()
     tiles: tuple[TileRow, ...] = ()
+    found: object = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +82,8 @@ class FileResult:
         Everything that was made, where that is more than ``target``: the pieces of a recording.
     tiles : tuple of TileRow
         What an index says about each of them, if they are tiles.
+    found : object
+        What was measured, of work that measures and writes nothing.
     """
 
     source: Path
@@ -92,6 +95,7 @@ class FileResult:
     warnings: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
     tiles: tuple[TileRow, ...] = ()
+    found: object = None
 
 
 class Work(Protocol):
@@ -196,6 +200,7 @@ def run_job(work: Work, job: Job, progress: JobProgress = lambda job, share: Non
         warnings=outcome.warnings,
         files=outcome.files,
         tiles=outcome.tiles,
+        found=outcome.found,
     )
 
 

@@ -28,11 +28,14 @@ class Wanted:
         How it is made, in the words that are written into it.
     sample_rate, n_samples : int, optional
         None when only the making shows it.
+    made_of : str
+        What the sound is made of, in a word for sentences.
     """
 
     way: dict[str, str]
     sample_rate: int | None = None
     n_samples: int | None = None
+    made_of: str = "spectrogram"
 
     @property
     def comment(self) -> str:
@@ -65,7 +68,7 @@ def _difference(job: Job, wanted: Wanted) -> str | None:
         return f"cannot be used ({error})"
     made = job.target.stat().st_mtime_ns
     if any(made < source.stat().st_mtime_ns for source in job.sources):
-        return "is older than the spectrogram"
+        return f"is older than the {wanted.made_of}"
     if wanted.sample_rate not in (None, rate):
         return f"has another sample rate ({rate} Hz)"
     return None if wanted.n_samples in (None, n_samples) else f"has another length ({n_samples} samples)"

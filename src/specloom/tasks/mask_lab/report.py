@@ -2,39 +2,20 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
 
 from specloom.tasks.mask_lab.oracles import ORACLES, TRANSFORMS
-from specloom.tasks.mask_lab.pairs import Pair, SecondKind
+from specloom.tasks.mask_lab.pairs import SecondKind
 from specloom.tasks.mask_lab.values import NAMES, Coherence, ValueCounts
+from specloom.tasks.pairs import Pair
+from specloom.tasks.scores import Scores
 
 FORMAT = "specloom-masks"
 FORMAT_VERSION = 1
-
-_MOST_DB = 300.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Scores:
-    """The figures of one sound, or their means; None where a figure was not taken or has no meaning.
-
-    Parameters
-    ----------
-    pesq : float or None
-        Wide band at 16 kHz, narrow band at 8 kHz.
-    stoi, estoi : float or None
-    si_sdr_db : float or None
-    """
-
-    pesq: float | None
-    stoi: float | None
-    estoi: float | None
-    si_sdr_db: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,20 +159,6 @@ def _mean_of(tables: list[Mapping[str, Scores]], key: str, name: str) -> float |
 def knows(table: Mapping[str, Scores], name: str) -> bool:
     """Whether a figure has a meaning for a pair under every mask."""
     return all(getattr(scores, name) is not None for scores in table.values())
-
-
-def number_or_none(figure: Callable[[], Any]) -> float | None:
-    """The figure as a plain number, None when it has no meaning here (refused, or NaN).
-
-    Infinite decibels are taken for 300, where rounding puts most of them.
-    """
-    from specloom.errors import ParameterError
-
-    try:
-        value = float(figure())
-    except ParameterError:
-        return None
-    return None if math.isnan(value) else max(-_MOST_DB, min(_MOST_DB, value))
 
 
 def _pair_json(result: PairResult) -> dict[str, Any]:

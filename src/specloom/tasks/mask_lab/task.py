@@ -10,21 +10,14 @@ import numpy as np
 
 from specloom.audio import Audio
 from specloom.errors import MissingExtraError, ParameterError, SpecloomError
-from specloom.metrics import pesq_available, pesq_score, si_sdr_db, stoi_available, stoi_score
-from specloom.tasks.mask_lab.oracles import ORACLES, TRANSFORMS, Samples, Spectra
-from specloom.tasks.mask_lab.pairs import (
-    Pair,
-    SecondKind,
-    Sounds,
-    find_pairs,
-    read_pair,
-    sounds_of,
-    speech_share,
-    tell_second,
-)
-from specloom.tasks.mask_lab.report import Failure, MaskReport, PairResult, Scores, knows, mean_scores, number_or_none
+from specloom.metrics import pesq_available, stoi_available
+from specloom.tasks.mask_lab.oracles import ORACLES, TRANSFORMS, Spectra
+from specloom.tasks.mask_lab.pairs import SecondKind, Sounds, sounds_of, speech_share, tell_second
+from specloom.tasks.mask_lab.report import Failure, MaskReport, PairResult, knows, mean_scores
 from specloom.tasks.mask_lab.values import Coherence, ValueCounts, coherence_of, count_values
 from specloom.tasks.mask_lab.verdict import ranking_verdict, truncation_choice
+from specloom.tasks.pairs import Pair, find_pairs, read_pair
+from specloom.tasks.scores import Judge, Scores
 
 DEFAULT_SECONDS = 60.0
 
@@ -81,7 +74,7 @@ def mask_lab(
         )
     pairs, remarks = find_pairs(Path(clean), Path(second))
     kind, said, good, failures = _told(pairs, second_is, seconds)
-    judge = _Judge(
+    judge = Judge(
         pesq=pesq_available() if with_perceptual is None else with_perceptual,
         stoi=stoi_available() if with_perceptual is None else with_perceptual,
     )
@@ -125,27 +118,10 @@ def _require_any(measured: list[float] | list[PairResult], failures: list[Failur
 _NAMES = {"pesq": "PESQ", "stoi": "STOI", "si_sdr_db": "SI-SDR"}
 
 
-class _Judge:
-    """The scores of a sound against its speech."""
-
-    def __init__(self, *, pesq: bool, stoi: bool) -> None:
-        self.pesq, self.stoi = pesq, stoi
-
-    def scores(self, estimate: Samples, clean: Samples, rate: int) -> Scores:
-        """All that were asked for; None for what has no meaning for this sound."""
-        mode: Literal["wb", "nb"] = "wb" if rate == 16000 else "nb"
-        return Scores(
-            pesq=number_or_none(lambda: pesq_score(clean, estimate, rate, mode=mode)) if self.pesq else None,
-            stoi=number_or_none(lambda: stoi_score(clean, estimate, rate)) if self.stoi else None,
-            estoi=number_or_none(lambda: stoi_score(clean, estimate, rate, extended=True)) if self.stoi else None,
-            si_sdr_db=number_or_none(lambda: si_sdr_db(estimate, clean)),
-        )
-
-
 class _Bench:
     """What is gathered from pair to pair."""
 
-    def __init__(self, judge: _Judge) -> None:
+    def __init__(self, judge: Judge) -> None:
         self._judge = judge
         self._results: list[PairResult] = []
         self._counts: dict[int, dict[str, ValueCounts]] = {}
@@ -206,7 +182,7 @@ class _Bench:
         )
 
 
-def _more_remarks(results: tuple[PairResult, ...], judge: _Judge) -> list[str]:
+def _more_remarks(results: tuple[PairResult, ...], judge: Judge) -> list[str]:
     found = float(np.mean([result.coherence.found for result in results]))
     chance = float(np.mean([result.coherence.by_chance for result in results]))
     said = "no more than chance" if found < 1.1 * chance else "more than chance: they hang together"

@@ -7,8 +7,8 @@ from itertools import pairwise
 from typing import Literal
 
 from specloom.tasks.mask_lab.oracles import oracle
-from specloom.tasks.mask_lab.report import Scores
 from specloom.tasks.mask_lab.values import ValueCounts
+from specloom.tasks.scores import Scores
 
 ARTICLE = ("orm", "psm", "cirm", "irm", "iam", "ibm")
 """The article's ranking, best first, by the key that stands for each mask: untruncated, as it is defined."""
