@@ -4,7 +4,7 @@
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$python" && exit; done; \
 	echo python3)
-# Only for `make bench`. Its size depends on the package index: see CONTRIBUTING.md.
+# For `make test` and `make bench`. Its size depends on the package index: see CONTRIBUTING.md.
 TORCH = torch==2.13.0
 TORCH_OPTIONS =
 
@@ -17,13 +17,14 @@ LOCKED = $(PIP) --require-hashes
 ITSELF = $(PIP) --no-index --no-deps --no-build-isolation --editable .
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test check bench lock clean
+.PHONY: help demo test test-core check bench lock clean
 # A recipe that fails or is interrupted leaves no stamp behind.
 .DELETE_ON_ERROR:
 
 help:
 	@echo 'make demo    set up, then sound -> spectrogram -> sound from the recordings that ship: demo/index.html'
-	@echo 'make test    set up what the tests need, and run them'
+	@echo 'make test    set up what the tests need, torch included, and run them'
+	@echo 'make test-core  the same without torch: everything but training'
 	@echo 'make check   lint, format, types, floors, tests'
 	@echo 'make bench   measure against librosa and torch, and write docs/bench.md'
 	@echo 'make lock    choose the versions in requirements/*.lock anew'
@@ -32,17 +33,21 @@ help:
 demo: $(VENV)/.core
 	$(BIN)/specloom demo -o demo
 
-test: $(VENV)/.dev
+test: $(VENV)/.train
 	$(BIN)/python -m pytest -n 2 -rfEs
 
-check: $(VENV)/.dev
+# Also where torch is installed: tests/without_torch.py makes every import of it fail.
+test-core: $(VENV)/.dev
+	PYTHONPATH=tests $(BIN)/python -m pytest -p without_torch -n 2 -rfEs
+
+check: $(VENV)/.train
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n 2 -rfEs
 
-bench: $(VENV)/.bench
+bench: $(VENV)/.train
 	$(BIN)/python bench/run.py
 
 $(VENV)/.python:
@@ -69,9 +74,10 @@ $(VENV)/.dev: $(VENV)/.core requirements/dev.lock requirements/pesq.lock
 	@EAGER_IMPORT=1 $(BIN)/python -c 'import librosa'
 	@touch $@
 
-$(VENV)/.bench: $(VENV)/.dev
-	@echo 'Installing $(TORCH) ...'
+$(VENV)/.train: $(VENV)/.dev requirements/train.lock
+	@echo 'Installing $(TORCH) (190 MB for the processor only, several GB where the index has builds for GPUs) ...'
 	@$(PIP) $(TORCH_OPTIONS) $(TORCH)
+	@$(LOCKED) -r requirements/train.lock
 	@touch $@
 
 # What pyproject.toml asks for, in versions and hashes for every Python from 3.11 on and every system.
@@ -84,6 +90,7 @@ lock: | $(VENV)/.python
 	$(COMPILE) pyproject.toml --extra dev requirements/build.in requirements/dev.in \
 	  --constraints requirements/core.lock --output-file requirements/dev.lock
 	$(COMPILE) --no-deps requirements/pesq.in --output-file requirements/pesq.lock
+	$(COMPILE) requirements/train.in --constraints requirements/dev.lock --output-file requirements/train.lock
 
 clean:
 	rm -rf $(VENV) demo .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -1,7 +1,8 @@
 """The command ``specloom``: finds the subcommand, and turns errors into sentences and exit codes.
 
 A subcommand is one module of this folder with a frozen dataclass whose fields are the arguments and whose ``run``
-returns the exit code, and one line in `COMMANDS`. The module is imported only when its command is called.
+returns the exit code, and one line in `COMMANDS` (a name of one word, or two). The module is imported only when its
+command is called.
 """
 
 from __future__ import annotations
@@ -43,6 +44,9 @@ COMMANDS: dict[str, Command] = {
     "plot": Command(
         module="specloom.cli.plot", name="Plot", summary="figures for people: axes, colour bar, mel and linear"
     ),
+    "enhance": Command(
+        module="specloom.cli.enhance", name="Enhance", summary="noisy speech -> cleaned speech, files or live"
+    ),
     "roundtrip": Command(
         module="specloom.cli.roundtrip", name="Roundtrip", summary="which step of a recipe loses what, with a page"
     ),
@@ -50,6 +54,16 @@ COMMANDS: dict[str, Command] = {
         module="specloom.cli.masks",
         name="Masks",
         summary="how good each mask could be at best, on your speech and noise",
+    ),
+    "evaluate": Command(
+        module="specloom.cli.evaluate",
+        name="Evaluate",
+        summary="how good models are on pairs of clean and noisy speech, with a page",
+    ),
+    "train enhance": Command(
+        module="specloom.cli.train",
+        name="TrainEnhance",
+        summary="your own enhancement model, from folders of speech and noise",
     ),
     "demo": Command(
         module="specloom.cli.demo", name="Demo", summary="sounds, pictures and a page from the recordings that ship"
@@ -65,8 +79,11 @@ _EXAMPLES = """\
   specloom draw speech.wav -o pictures --format png
   specloom listen pictures/ figure.png -o sounds --sample-rate 22050
   specloom plot speech.wav -o figures
+  specloom enhance noisy.wav -o cleaned
   specloom roundtrip speech.wav --recipe spoof
   specloom masks clean/ noisy/ -o lab
+  specloom evaluate default test-set/ -o scores
+  specloom train enhance --speech voices/ --noise noises/ --minutes 30 -o mine.onnx
   specloom draw recordings/ -o spectrograms --recipe tacotron --jobs 2
   specloom recipe tacotron > mine.json"""
 
@@ -85,7 +102,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         say_error(str(error))
         return REFUSED
     except KeyboardInterrupt:
-        goes_on = arguments[:1] in (["draw"], ["listen"], ["plot"])
+        goes_on = arguments[:1] in (["draw"], ["listen"], ["plot"], ["enhance"], ["evaluate"])
         say_error("interrupted; run the same command again to go on" if goes_on else "interrupted")
         return INTERRUPTED
     except BrokenPipeError:
@@ -112,16 +129,26 @@ def _run(arguments: list[str]) -> int:
         try:
             print(f"specloom {version('specloom')}")
         except PackageNotFoundError:
-            from specloom import __version__
+            from specloom.version import __version__
 
             print(f"specloom {__version__}")
         return DONE
-    name, *rest = arguments
+    name, rest = _split(arguments)
     if name not in COMMANDS:
         close = get_close_matches(name, COMMANDS, n=1)
         meant = f"; did you mean '{close[0]}'?" if close else ""
         raise UnknownCommandError(f"'{name}' is no command of specloom ({', '.join(COMMANDS)}){meant}")
     return int(_parsed(name, rest).run())
+
+
+def _split(arguments: list[str]) -> tuple[str, list[str]]:
+    """The command, of one word or two (``train enhance``), and its arguments."""
+    second = [name.split()[1] for name in COMMANDS if name.startswith(f"{arguments[0]} ")]
+    if not second:
+        return arguments[0], arguments[1:]
+    if arguments[1:2] and arguments[1] in second:
+        return " ".join(arguments[:2]), arguments[2:]
+    raise UnknownCommandError(f"'{arguments[0]}' needs to be told what: specloom {arguments[0]} {' | '.join(second)}")
 
 
 class UnknownCommandError(SpecloomError):

@@ -1,0 +1,1 @@
+"""Training: the torch tower. Nothing below imports it, and nothing outside it imports torch."""

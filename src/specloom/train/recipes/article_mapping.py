@@ -1,0 +1,187 @@
+"""Row B1: the clean magnitude from the noisy one, by dense layers that see frames with their neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from torch import Tensor
+
+from specloom.errors import ParameterError
+from specloom.tasks.enhance.features import SpectrumFeatures
+from specloom.train.data import MixingSettings, Mixture, MixtureStream
+from specloom.train.nn.dense import DenseMapping, Features
+from specloom.train.nn.spectrum import analysed, context_windows
+from specloom.train.recipes.article_mask import (
+    ARTICLE_FEATURES,
+    ARTICLE_MIXING,
+    dense_export,
+    dense_state,
+    fall,
+    minibatches,
+    statistics_spectra,
+)
+from specloom.train.recipes.enhancement import EnhancementData, enhancement_header, enhancement_scores, request_data
+from specloom.train.recipes.recipe import NetworkExport
+from specloom.train.state import State, descend
+
+if TYPE_CHECKING:
+    from specloom.artifact import Header
+    from specloom.train.recipes.catalog import EnhanceRequest
+
+Error = Literal["mse", "rmse", "mae"]
+_ERRORS = ("mse", "rmse", "mae")
+
+
+def mapping_error(estimate: Tensor, wanted: Tensor, error: Error, *, caution: float = 0.0) -> Tensor:
+    """Mean squared, root mean squared or mean absolute error, the three that the article names.
+
+    Parameters
+    ----------
+    estimate, wanted : Tensor, the same shape
+    error : {"mse", "rmse", "mae"}
+    caution : float
+        An estimate that is too small costs ``1 + caution`` times as much.
+
+    Returns
+    -------
+    Tensor, a number
+    """
+    missing = wanted - estimate
+    sizes = missing.abs() if error == "mae" else missing.square()
+    if caution > 0.0:
+        sizes = torch.where(missing > 0.0, (1.0 + caution) * sizes, sizes)
+    return torch.sqrt(sizes.mean()) if error == "rmse" else sizes.mean()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArticleMapping:
+    """The recipe ``article-mapping``; see `specloom.train.recipes.recipe.Recipe` for its methods.
+
+    Parameters
+    ----------
+    data : EnhancementData
+        At 8000 Hz.
+    seed : int
+    workers : int
+        Processes that mix.
+    error : {"mse", "rmse", "mae"}
+        In the normalised feature.
+    features : {"log_power", "magnitude"}
+        What is seen and what is learned.
+    residual : bool
+        See `DenseMapping`.
+    caution : float
+        How much more it costs to say too little than too much. The mean of the logarithms of what may have been said is
+        less than what was said, and STOI falls below that of the noisy sound; with 2 it does not.
+    mixing, batch_size, n_frames, learning_rate, width, n_layers, average_decay
+        As in `specloom.train.recipes.article_mask.ArticleMask`; `n_frames` are the frames in a step of the optimiser.
+    """
+
+    data: EnhancementData
+    seed: int = 0
+    workers: int = 1
+    error: Error = "mse"
+    features: Features = "log_power"
+    residual: bool = True
+    mixing: MixingSettings = ARTICLE_MIXING
+    batch_size: int = 16
+    n_frames: int = 128
+    learning_rate: float = 1e-3
+    caution: float = 2.0
+    width: int = 1024
+    n_layers: int = 3
+    average_decay: float = 0.99
+    spectrum: SpectrumFeatures = field(default=ARTICLE_FEATURES)
+
+    name = "article-mapping"
+    task = "enhance"
+
+    def __post_init__(self) -> None:
+        if self.error not in _ERRORS:
+            raise ParameterError(f"error={self.error!r}: one of {', '.join(_ERRORS)} is needed")
+        self.data.require_rate(self.spectrum.sample_rate)
+
+    @property
+    def batch_audio_s(self) -> float:
+        """Seconds of sound in a step."""
+        return self.batch_size * self.mixing.seconds
+
+    def network_settings(self) -> dict[str, Any]:
+        """What the network is built with."""
+        return {
+            "n_bins": self.spectrum.n_bins,
+            "left_frames": self.spectrum.left_frames,
+            "right_frames": self.spectrum.right_frames,
+            "width": self.width,
+            "n_layers": self.n_layers,
+            "features": self.features,
+            "residual": self.residual,
+        }
+
+    def build(self, device: torch.device) -> State:
+        """A new network, with the numbers that normalise its input and its answer."""
+        network = DenseMapping(**self.network_settings())
+        network.set_statistics(statistics_spectra(self.data, self.mixing, self.seed, self.spectrum))
+        return dense_state(network, device, learning_rate=self.learning_rate, average_decay=self.average_decay)
+
+    def batches(self, *, first_item: int, every: int, device: torch.device) -> Iterator[Mixture]:
+        """Mixes without end."""
+        return MixtureStream(
+            self.data.sources,
+            self.mixing,
+            seed=self.seed,
+            batch_size=self.batch_size,
+            first_item=first_item,
+            every=every,
+            workers=self.workers,
+        )
+
+    def step(self, state: State, batch: Mixture) -> Mapping[str, Tensor | float]:
+        """All frames of the batch, in random order, some at a time."""
+        network = state.networks["enhancer"]
+        assert isinstance(network, DenseMapping)
+        noisy, clean = (analysed(torch.as_tensor(one, device=state.device), self.spectrum) for one in batch)
+        windows, wanted = context_windows(noisy, self.spectrum), network.normalised(clean.flatten(0, 1))
+        fall(state, self.learning_rate)
+        losses = []
+        for some in minibatches(len(windows), self.n_frames):
+            with state.autocast():
+                estimate = network.mapped(windows[some])[:, 0]
+            loss = mapping_error(estimate.float(), wanted[some], self.error, caution=self.caution)
+            descend(state, "enhancer", loss)
+            losses.append(loss.detach())
+        return {"loss": torch.stack(losses).mean()}
+
+    def evaluate(self, state: State) -> Mapping[str, float]:
+        """`specloom.train.recipes.enhancement.enhancement_scores`."""
+        return enhancement_scores(state.evaluated("enhancer"), self.spectrum, self.data)
+
+    def header(self, state: State) -> Header:
+        """What the model file says."""
+        return enhancement_header(
+            name=self.name,
+            network=state.networks["enhancer"],
+            settings=self.network_settings(),
+            features=self.spectrum,
+            data=self.data,
+            state=state,
+            seed=self.seed,
+        )
+
+    def exports(self, state: State) -> Mapping[str, NetworkExport]:
+        """The one network."""
+        return {"enhancer": dense_export(state, self.spectrum)}
+
+
+def article_mapping(request: EnhanceRequest) -> ArticleMapping:
+    """The recipe for the recordings of a request."""
+    if request.target is not None:
+        raise ParameterError(
+            f"target={request.target!r}: the recipe 'article-mapping' learns magnitudes; leave it out, or "
+            "choose 'article-mask'"
+        )
+    data = request_data(request, sample_rate=ARTICLE_FEATURES.sample_rate)
+    return ArticleMapping(data=data, seed=request.seed, workers=request.workers)

@@ -1,0 +1,237 @@
+"""Row B4: a mask estimated by dense layers from five frames, as the article trains it, with its mistakes put right.
+
+The article fits its scaler to every file anew, also to the one that it enhances (here the numbers are in the weights);
+it drops the frames at the edges, and leaves rows of zeros in the training data that no frame belongs to (here frames
+beyond the edges are silent, and every frame is learned from); it learns one file (here mixes are made as they are
+needed, at many levels and ratios).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from specloom.tasks.enhance.features import SpectrumFeatures
+from specloom.train.data import MixingSettings, Mixture, MixtureStream, mix_batch
+from specloom.train.losses.masks import mask_target
+from specloom.train.nn.dense import DenseMask, Features
+from specloom.train.nn.spectrum import analysed, context_windows
+from specloom.train.recipes.enhancement import EnhancementData, enhancement_header, enhancement_scores, request_data
+from specloom.train.recipes.recipe import NetworkExport
+from specloom.train.state import State, descend
+
+if TYPE_CHECKING:
+    from specloom.artifact import Header
+    from specloom.train.recipes.catalog import EnhanceRequest
+
+ARTICLE_FEATURES = SpectrumFeatures(
+    sample_rate=8000, n_fft=512, win_length=256, hop_length=128, window="hann", left_frames=2, right_frames=2
+)
+"""The article's transform and its five frames."""
+
+# 64 frames each, so 16 items are 8 batches of 128 frames.
+ARTICLE_MIXING = MixingSettings(
+    seconds=1.024, snr_db=(-5.0, 20.0), high_snr_share=0.25, clean_share=0.05, noise_only_share=0.0, room_share=0.0
+)
+
+_STATISTICS_ITEMS = 256
+"""Training items that the normalisation is taken from."""
+
+_N_FRAMES = 128
+"""Frames in a step of the optimiser: row B4's batch."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArticleMask:
+    """The recipe ``article-mask``; see `specloom.train.recipes.recipe.Recipe` for its methods.
+
+    Parameters
+    ----------
+    data : EnhancementData
+        At 8000 Hz.
+    seed : int
+    workers : int
+        Processes that mix.
+    target : str
+        A name of `specloom.train.losses.masks.MASK_TARGETS`: ``"ibm"`` is learned by cross-entropy, all others by
+        squared error.
+    mixing : MixingSettings
+    batch_size : int
+        Items in a step of training, which is as many steps of the optimiser as they have times 128 frames, in random
+        order.
+    learning_rate : float
+        Of Adam; it falls in the last 40 % of the training. The offsets of the last BatchNorm, which row B4 has before
+        the sigmoid, move by it alone: at Adam's usual 1e-3 they are the last to arrive.
+    caution : float
+        How much more it costs to take too much away (`MaskTarget.loss_of`).
+    gain_bias : float
+        See `DenseMask`.
+    features : {"magnitude", "log_power"}
+        What the layers see; the article takes the magnitude.
+    width, n_layers : int
+        Row B4 has 3 layers of 2048; smaller ones are for tests.
+    average_decay : float
+        Of the moving average of the weights, which is what is evaluated and exported.
+    """
+
+    data: EnhancementData
+    seed: int = 0
+    workers: int = 1
+    target: str = "irm"
+    mixing: MixingSettings = ARTICLE_MIXING
+    batch_size: int = 16
+    learning_rate: float = 3e-3
+    caution: float = 0.0
+    gain_bias: float = 1.5
+    features: Features = "magnitude"
+    width: int = 2048
+    n_layers: int = 3
+    average_decay: float = 0.99
+    spectrum: SpectrumFeatures = field(default=ARTICLE_FEATURES, init=False)
+
+    name = "article-mask"
+    task = "enhance"
+
+    def __post_init__(self) -> None:
+        mask_target(self.target)
+        self.data.require_rate(self.spectrum.sample_rate)
+
+    @property
+    def batch_audio_s(self) -> float:
+        """Seconds of sound in a step."""
+        return self.batch_size * self.mixing.seconds
+
+    def steps_of(self, epochs: float) -> int:
+        """Steps in which as much sound is seen as this many times all speech (row B4 has 20 epochs)."""
+        return max(1, round(epochs * self.data.sources.speech.seconds / self.batch_audio_s))
+
+    def network_settings(self) -> dict[str, Any]:
+        """What the network is built with."""
+        return {
+            "n_bins": self.spectrum.n_bins,
+            "left_frames": self.spectrum.left_frames,
+            "right_frames": self.spectrum.right_frames,
+            "width": self.width,
+            "n_layers": self.n_layers,
+            "features": self.features,
+            "gain_bias": self.gain_bias,
+            **mask_target(self.target).network_settings(),
+        }
+
+    def build(self, device: torch.device) -> State:
+        """A new network, with the numbers that normalise its input."""
+        network = DenseMask(**self.network_settings())
+        network.set_statistics(statistics_spectra(self.data, self.mixing, self.seed, self.spectrum))
+        return dense_state(network, device, learning_rate=self.learning_rate, average_decay=self.average_decay)
+
+    def batches(self, *, first_item: int, every: int, device: torch.device) -> Iterator[Mixture]:
+        """Mixes without end."""
+        return MixtureStream(
+            self.data.sources,
+            self.mixing,
+            seed=self.seed,
+            batch_size=self.batch_size,
+            first_item=first_item,
+            every=every,
+            workers=self.workers,
+        )
+
+    def step(self, state: State, batch: Mixture) -> Mapping[str, Tensor | float]:
+        """All frames of the batch, 128 at a time."""
+        target = mask_target(self.target)
+        network = state.networks["enhancer"]
+        assert isinstance(network, DenseMask)
+        noisy, clean = (analysed(torch.as_tensor(one, device=state.device), self.spectrum) for one in batch)
+        speech, sound = _complex_of(clean), _complex_of(noisy)
+        wanted = torch.from_numpy(target.values(speech, sound - speech)).flatten(0, 1).to(state.device)
+        windows = context_windows(noisy, self.spectrum)
+        fall(state, self.learning_rate)
+        losses = []
+        for some in minibatches(len(windows), _N_FRAMES):
+            with state.autocast():
+                logits = network.logits(windows[some])[:, 0]
+            loss = target.loss_of(logits.float(), wanted[some], caution=self.caution)
+            descend(state, "enhancer", loss)
+            losses.append(loss.detach())
+        return {"loss": torch.stack(losses).mean()}
+
+    def evaluate(self, state: State) -> Mapping[str, float]:
+        """`specloom.train.recipes.enhancement.enhancement_scores`."""
+        return enhancement_scores(state.evaluated("enhancer"), self.spectrum, self.data)
+
+    def header(self, state: State) -> Header:
+        """What the model file says."""
+        return enhancement_header(
+            name=self.name,
+            network=state.networks["enhancer"],
+            settings=self.network_settings(),
+            features=self.spectrum,
+            data=self.data,
+            state=state,
+            seed=self.seed,
+        )
+
+    def exports(self, state: State) -> Mapping[str, NetworkExport]:
+        """The one network."""
+        return {"enhancer": dense_export(state, self.spectrum)}
+
+
+def article_mask(request: EnhanceRequest) -> ArticleMask:
+    """The recipe for the recordings of a request; ``--target`` is the mask."""
+    data = request_data(request, sample_rate=ARTICLE_FEATURES.sample_rate)
+    recipe = ArticleMask(data=data, seed=request.seed, workers=request.workers)
+    return recipe if request.target is None else replace(recipe, target=request.target)
+
+
+def dense_state(network: torch.nn.Module, device: torch.device, *, learning_rate: float, average_decay: float) -> State:
+    """A dense network on its device, with Adam."""
+    network.to(device)
+    return State(
+        networks={"enhancer": network},
+        optimizers={"enhancer": torch.optim.Adam(network.parameters(), lr=learning_rate, fused=True)},
+        average_decay={"enhancer": average_decay},
+        device=device,
+    )
+
+
+def dense_export(state: State, spectrum: SpectrumFeatures) -> NetworkExport:
+    """How a dense network becomes a graph: batch and frames of any number."""
+    context = spectrum.left_frames + spectrum.right_frames
+    example = torch.zeros(2, context + 3, spectrum.n_bins, 2, device=state.device)
+    return NetworkExport(
+        module=state.evaluated("enhancer"),
+        inputs={"spec": example},
+        outputs=("enhanced",),
+        dynamic={"spec": {0: "batch", 1: "n_frames"}},
+        context=context,
+    )
+
+
+def statistics_spectra(data: EnhancementData, mixing: MixingSettings, seed: int, spectrum: SpectrumFeatures) -> Tensor:
+    """Spectra of noisy training items, for the numbers that normalise."""
+    items = mix_batch(data.sources, mixing, seed=seed, items=range(_STATISTICS_ITEMS))
+    return analysed(torch.from_numpy(items.noisy), spectrum)
+
+
+def fall(state: State, learning_rate: float) -> None:
+    """Set the learning rate: even until 60 % of the training, then down to a fiftieth in a straight line."""
+    share = min(1.0, max(0.02, (1.0 - state.progress) / 0.4))
+    for optimizer in state.optimizers.values():
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate * share
+
+
+def minibatches(n_frames: int, size: int) -> Iterator[Tensor]:
+    """All frames in random order, in pieces of about `size`; torch's random numbers."""
+    order = torch.randperm(n_frames)
+    yield from order.tensor_split(max(1, round(n_frames / size)))
+
+
+def _complex_of(spec: Tensor) -> Any:
+    """``(batch, n_frames, n_bins, 2)`` as the complex array ``(batch, n_bins, n_frames)`` that masks are made from."""
+    return np.swapaxes(torch.view_as_complex(spec).cpu().numpy(), -1, -2)

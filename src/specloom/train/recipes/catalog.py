@@ -1,0 +1,168 @@
+"""Which recipes there are for each task, and what a user says when asking for one."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from difflib import get_close_matches
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from specloom.errors import ParameterError, TrainingError
+from specloom.io.atomic import written_beside
+
+if TYPE_CHECKING:
+    from specloom.train.recipes.recipe import Recipe
+
+# Task -> recipe -> "module:function"; the function takes the request and returns the recipe. A module is imported
+# when its recipe is asked for.
+RECIPES: dict[str, dict[str, str]] = {
+    "enhance": {
+        "default": "specloom.train.recipes.default:default",
+        "tiny": "specloom.train.recipes.default:tiny",
+        "article-mask": "specloom.train.recipes.article_mask:article_mask",
+        "article-mapping": "specloom.train.recipes.article_mapping:article_mapping",
+        "waveform": "specloom.train.recipes.waveform:waveform",
+    },
+}
+
+_RUN_FILE = "run.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnhanceRequest:
+    """What ``specloom train enhance`` was asked for.
+
+    Parameters
+    ----------
+    recipe : str
+        A name of ``RECIPES["enhance"]``.
+    speech, noise : tuple of str
+        Folders of recordings.
+    folder : str
+        The run's folder: the place for resampled recordings too.
+    seed : int
+        Weights, split and batches come from it.
+    workers : int
+        Processes that mix; 0 mixes in the trainer's own.
+    target : str or None
+        The mask that a mask recipe learns; None leaves it to the recipe.
+    speaker_from : str or None
+        How the speaker is told from a path (`specloom.train.data`); None leaves it to that module.
+    device_mixing : bool
+        Mix on the training device.
+    steps, minutes : int and float or None
+        How long; see `specloom.train.engine.fit`.
+    threads : int or None
+        Of torch.
+    """
+
+    recipe: str
+    speech: tuple[str, ...]
+    noise: tuple[str, ...]
+    folder: str
+    seed: int = 0
+    workers: int = 1
+    target: str | None = None
+    speaker_from: str | None = None
+    device_mixing: bool = False
+    steps: int | None = None
+    minutes: float | None = None
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("speech", "noise"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+            if not getattr(self, name):
+                raise ParameterError(f"{name} is empty: at least one folder of recordings is needed")
+        if self.workers < 0:
+            raise ParameterError(f"workers={self.workers}: 0 or more is needed")
+
+
+# What may be said anew when a run goes on; anything else would make it neither the one run nor the other.
+_FREE = {"folder", "workers", "steps", "minutes", "threads"}
+
+
+def make_recipe(task: str, request: EnhanceRequest) -> Recipe:
+    """The recipe that is asked for, for the recordings of the request.
+
+    Raises
+    ------
+    ParameterError
+        An unknown task or name; what the recipe refuses (a folder without speech, one speaker only).
+    """
+    of_task, name = RECIPES.get(task), request.recipe
+    if of_task is None:
+        raise ParameterError(f"task={task!r}: there are recipes for {', '.join(RECIPES)}")
+    if name not in of_task:
+        close = get_close_matches(name, of_task, n=1)
+        meant = f"; did you mean '{close[0]}'?" if close else ""
+        raise ParameterError(f"recipe={name!r}: for '{task}' there are {', '.join(of_task)}{meant}")
+    module, function = of_task[name].split(":")
+    made: Recipe = getattr(import_module(module), function)(request)
+    return made
+
+
+def remember(request: EnhanceRequest, folder: str | os.PathLike[str]) -> None:
+    """Write down what was asked for, so that ``--resume`` needs nothing but the folder.
+
+    Raises
+    ------
+    TrainingError
+        When it cannot be written.
+    """
+    path = Path(folder) / _RUN_FILE
+    try:
+        with written_beside(path) as beside:
+            beside.write_text(json.dumps(asdict(request), indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise TrainingError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def remembered(folder: str | os.PathLike[str]) -> EnhanceRequest:
+    """What the run in this folder was asked for.
+
+    Raises
+    ------
+    TrainingError
+        When there is no run, or its file is damaged.
+    """
+    path = Path(folder) / _RUN_FILE
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise TrainingError(f"{folder} holds no run to go on with (no {_RUN_FILE}); leave out --resume") from error
+    except (OSError, ValueError) as error:
+        raise TrainingError(f"{path} cannot be read: {error}") from error
+    return _request(said, path)
+
+
+def _request(said: Any, path: Path) -> EnhanceRequest:
+    names = {one.name for one in fields(EnhanceRequest)}
+    if not isinstance(said, Mapping) or set(said) != names:
+        raise TrainingError(f"{path} is not what a run of this version writes: {', '.join(sorted(names))} are needed")
+    return EnhanceRequest(**said)
+
+
+def continued(earlier: EnhanceRequest, given: Mapping[str, Any]) -> EnhanceRequest:
+    """The request of a run that goes on: as it was, with what was given now where that may change.
+
+    Raises
+    ------
+    TrainingError
+        Naming the first thing that was given and differs, though it may not.
+    """
+    for name, value in given.items():
+        before = getattr(earlier, name)
+        if name not in _FREE and value != before:
+            raise TrainingError(
+                f"{name} was {before!r} when this run began, and is {value!r} now: leave it out to go on, "
+                f"or choose another output to begin anew"
+            )
+    if "steps" in given or "minutes" in given:
+        # Otherwise the limit of the first stretch would end the second at once.
+        earlier = replace(earlier, steps=None, minutes=None)
+    return replace(earlier, **given)
