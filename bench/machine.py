@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-LIBRARIES = ("numpy", "scipy", "numba", "llvmlite", "librosa", "torch", "soxr", "pesq")
+LIBRARIES = ("numpy", "scipy", "numba", "llvmlite", "librosa", "torch", "onnxruntime", "soxr", "pesq", "pystoi")
 
 
 def circumstances() -> dict[str, Any]:

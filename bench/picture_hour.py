@@ -13,7 +13,7 @@ from specloom.recipes import LIBROSA
 from specloom.recipes.streaming_synthesis import sound_spectrogram
 
 
-def _most_mb() -> float:
+def most_mb() -> float:
     """The most memory that this process held; what `resource` counts begins with the memory of its parent."""
     status = Path("/proc/self/status")
     if not status.is_file():
@@ -24,10 +24,10 @@ def _most_mb() -> float:
 
 def main() -> None:
     recording, folder = Path(sys.argv[1]), Path(sys.argv[2])
-    imported_mb = _most_mb()
+    imported_mb = most_mb()
     begin, cpu_begin = time.perf_counter(), time.process_time()
     drawn = draw_pictures(recording, lambda piece: folder / f"{piece.index}.png", LIBROSA, piece_s=60.0)
-    drawing_s, drawing_cpu_s, drawing_mb = time.perf_counter() - begin, time.process_time() - cpu_begin, _most_mb()
+    drawing_s, drawing_cpu_s, drawing_mb = time.perf_counter() - begin, time.process_time() - cpu_begin, most_mb()
     begin = time.perf_counter()
     pictures = PictureSequence(drawn.paths)
     heard = sound_spectrogram(pictures, folder / "heard.wav", pictures.recipe, quality="balanced")
@@ -37,7 +37,7 @@ def main() -> None:
         "drawing_cpu_s": drawing_cpu_s,
         "drawing_mb": drawing_mb,
         "listening_s": time.perf_counter() - begin,
-        "listening_mb": _most_mb(),
+        "listening_mb": most_mb(),
         "missing": abs(heard.n_samples - drawn.origin.n_samples),
     }
     print(json.dumps(found))

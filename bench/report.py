@@ -20,7 +20,8 @@ END = "<!-- bench:end -->"
 
 ORDER = (
     "griffin-lim", "reconstruct", "ten-minutes", "best", "mel-to-magnitude", "mel-to-sound", "stft-istft", "threads",
-    "streaming", "pictures", "picture-hour", "rescue", "masks", "import", "first-call", "size", "without-avx512",
+    "streaming", "pictures", "picture-hour", "rescue", "masks", "enhance", "enhance-cost", "enhance-hour",
+    "import", "first-call", "size", "without-avx512",
 )  # fmt: skip
 
 Record = dict[str, Any]

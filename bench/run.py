@@ -28,6 +28,7 @@ MODULES = {
     "rescue": ("rescue",),
     "long": ("ten-minutes", "threads"),
     "masks": ("masks",),
+    "enhance": ("enhance", "enhance-cost", "enhance-hour"),
     "start": ("import", "first-call"),
     "vectors": ("without-avx512",),
     "size": ("size",),
