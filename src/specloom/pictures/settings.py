@@ -13,13 +13,13 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import ClassVar, Literal, get_args
 
+from specloom.artifact.strict_json import from_plain, to_plain
 from specloom.errors import ArtifactError, ParameterError
 from specloom.pixels.colormaps import NAMES
 from specloom.recipes.recipe import Recipe
 from specloom.recipes.scales import Decibels, PeakPower
 from specloom.recipes.spectrogram import Origin, array_shape
 from specloom.recipes.spectrogram_file import ArrayName, SourceStamp
-from specloom.artifact.strict_json import from_plain, to_plain
 
 FORMAT = "specloom-picture"
 VERSION = 1

@@ -12,12 +12,12 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
+from specloom.artifact.strict_json import from_plain, to_plain
 from specloom.config import MelConfig, MelNorm, MelScale, StftConfig
 from specloom.dsp.mel_inversion import MelMethod
 from specloom.errors import ArtifactError, ParameterError
 from specloom.phase.reconstruct import Quality as Quality
 from specloom.recipes.scales import Linear, Scale
-from specloom.artifact.strict_json import from_plain, to_plain
 
 if TYPE_CHECKING:
     import numpy.typing as npt

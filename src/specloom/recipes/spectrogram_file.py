@@ -29,13 +29,13 @@ from typing import IO, Any, Literal, Self, get_args
 
 import numpy as np
 
+from specloom.artifact.strict_json import from_plain, to_plain
 from specloom.errors import ArtifactError, ParameterError, SpecloomError
 from specloom.io.atomic import written_beside
 from specloom.io.sources import reason
 from specloom.recipes.recipe import Recipe
 from specloom.recipes.scales import FloatArray
 from specloom.recipes.spectrogram import Origin, Spectrogram, array_shape, checked_values
-from specloom.artifact.strict_json import from_plain, to_plain
 
 ArrayName = Literal["linear", "mel"]
 ARRAYS: tuple[ArrayName, ...] = get_args(ArrayName)

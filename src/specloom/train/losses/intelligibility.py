@@ -21,8 +21,8 @@ class IntelligibilityLoss(nn.Module):
     envelope with that of the clean speech; frames in which nobody speaks do not count.
 
     Differs from STOI: at 16 kHz instead of 10 kHz (the bands are the same), silent frames are left out of the envelope
-    instead of the samples, and a stretch begins at every sixth frame instead of every one, for speed. Law: within 0.03 of ``metrics.stoi_score`` on noisy speech
-    (``tests/train/test_losses.py``).
+    instead of the samples, and a stretch begins at every sixth frame instead of every one, for speed. Law: within 0.03
+    of ``metrics.stoi_score`` on noisy speech (``tests/train/test_losses.py``).
 
     Notes
     -----
