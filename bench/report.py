@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "bench" / "results"
 PAGE = ROOT / "docs" / "bench.md"
 README = ROOT / "README.md"
-PAGES = (ROOT / "docs" / "pictures.md", ROOT / "docs" / "masks.md")
+PAGES = tuple(ROOT / "docs" / name for name in ("pictures.md", "masks.md", "enhance.md"))
 END = "<!-- bench:end -->"
 
 ORDER = (
