@@ -1,8 +1,7 @@
 """Fill the tables of docs/models/*.md: ``.venv/bin/python docs/make_model_cards.py PAIRS...`` (after ``make test``).
 
 The facts come from the header of each model that ships; scores, and the clips that gained least, from ``specloom
-evaluate`` on the folders of pairs that are named (``clean/`` and ``noisy/`` in each). Without folders only the facts are
-written.
+evaluate`` on the folders of pairs that are named (``clean/`` and ``noisy/`` in each). Without folders only facts.
 """
 
 from __future__ import annotations
