@@ -20,7 +20,7 @@ END = "<!-- bench:end -->"
 
 ORDER = (
     "griffin-lim", "reconstruct", "ten-minutes", "best", "mel-to-magnitude", "mel-to-sound", "stft-istft", "threads",
-    "streaming", "pictures", "picture-hour", "rescue", "masks", "enhance", "enhance-cost", "enhance-hour",
+    "streaming", "pictures", "picture-hour", "rescue", "masks", "enhance", "enhance-cost", "enhance-hour", "training",
     "import", "first-call", "size", "without-avx512",
 )  # fmt: skip
 

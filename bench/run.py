@@ -29,6 +29,7 @@ MODULES = {
     "long": ("ten-minutes", "threads"),
     "masks": ("masks",),
     "enhance": ("enhance", "enhance-cost", "enhance-hour"),
+    "training": ("training",),
     "start": ("import", "first-call"),
     "vectors": ("without-avx512",),
     "size": ("size",),
