@@ -1,4 +1,4 @@
-"""Row: does training wait for its data? The recipe of the model that ships, on one thread beside one process that mixes."""
+"""Row: does training wait for its data? The recipe of the model that ships, beside one process that mixes."""
 
 from __future__ import annotations
 

@@ -18,7 +18,6 @@ from specloom.page.html import write_page
 from specloom.page.parts import Card, Note, Page, Picture, Section
 from specloom.page.roundtrip import cards, method, verdict_parts, write_figures
 from specloom.recipes import LIBROSA, SPOOF_AS_WRITTEN, TACOTRON, Recipe
-from specloom.runtime import shipped_models
 from specloom.tasks.roundtrip import RoundtripReport, roundtrip
 
 _FIGURE_DPI = 110
@@ -106,10 +105,9 @@ def write_demo(folder: str | PathLike[str], *, tell: Callable[[str], None] | Non
         tell("Pictures that can be heard")
     speech = load(sounds.path("speech")).mono()
     sections.insert(1, write_picture_demo(speech, place, "speech"))
-    if "default" in shipped_models():
-        if tell is not None:
-            tell("A noisy recording, cleaned")
-        sections.insert(2, write_enhance_demo(speech, place))
+    if tell is not None:
+        tell("A noisy recording, cleaned")
+    sections.insert(2, write_enhance_demo(speech, place))
     sections.append(Section(heading="How it was measured", parts=(method(report), *_credits())))
     page = Page(
         title="Sound to spectrogram to sound",

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from specloom.errors import ParameterError
 from specloom.tasks.enhance.features import SpectrumFeatures
-from specloom.train.data import MixingSettings, Mixture, MixtureStream, mix_batch
+from specloom.train.data import MixingSettings, Mixture, mix_batch
+from specloom.train.data.device import mixture_stream
 from specloom.train.losses.intelligibility import IntelligibilityLoss
 from specloom.train.losses.perceptual import PerceptualLoss
 from specloom.train.losses.signal import negative_si_sdr_db
@@ -81,8 +82,8 @@ class Default:
     spectral_weight: float = 2.0
     perceptual_weight: float = 0.1
     intelligibility_weight: float = 1.0
-    si_sdr_weight: float = 0.03
-    lost_speech: float = 0.5
+    si_sdr_weight: float = 0.06
+    lost_speech: float = 0.25
     heard: PerceptualLoss = field(default_factory=PerceptualLoss, init=False, repr=False)
     understood: IntelligibilityLoss = field(default_factory=IntelligibilityLoss, init=False, repr=False)
 
@@ -120,13 +121,14 @@ class Default:
             device=device,
         )
 
-    def batches(self, *, first_item: int, every: int, device: torch.device) -> Iterator[Mixture]:
-        """Mixes without end."""
-        return MixtureStream(
+    def batches(self, *, first_item: int, every: int, device: torch.device) -> Iterator[Any]:
+        """Mixes without end; on a GPU they are mixed there."""
+        return mixture_stream(
             self.data.sources,
             self.mixing,
             seed=self.seed,
             batch_size=self.batch_size,
+            device=device,
             first_item=first_item,
             every=every,
             workers=self.workers,
