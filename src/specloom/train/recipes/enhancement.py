@@ -102,8 +102,7 @@ def request_data(request: EnhanceRequest, *, sample_rate: int) -> EnhancementDat
     for problem in problems:
         warnings.warn(problem, AudioFileWarning, stacklevel=2)
     described = (
-        f"speech: {', '.join(request.speech)} ({len(train.speech.group_names)} speakers); "
-        f"noise: {', '.join(request.noise)}"
+        f"speech: {_named(request.speech)} ({len(train.speech.group_names)} speakers); noise: {_named(request.noise)}"
     )
     return EnhancementData(
         sources=train,
@@ -112,6 +111,11 @@ def request_data(request: EnhanceRequest, *, sample_rate: int) -> EnhancementDat
         ),
         description=described,
     )
+
+
+def _named(folders: Sequence[str]) -> str:
+    """The names of folders alone: a model file is given to others, and where its maker's folders lie is not theirs."""
+    return ", ".join(Path(folder).resolve().name for folder in folders)
 
 
 def enhance(network: nn.Module, features: EnhanceFeatures, samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
