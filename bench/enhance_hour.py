@@ -15,7 +15,8 @@ def main() -> None:
     recording, folder = Path(sys.argv[1]), Path(sys.argv[2])
     imported_mb = most_mb()
     begin, cpu_begin = time.perf_counter(), time.process_time()
-    results = enhance_files([recording], folder)
+    # The work is done while the results are taken.
+    results = list(enhance_files([recording], folder))
     found = {
         "imported_mb": imported_mb,
         "seconds": time.perf_counter() - begin,
