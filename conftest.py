@@ -1,9 +1,8 @@
-"""What pytest leaves out where torch is not installed: the doctests of training, whose modules import it."""
+"""What pytest leaves out where the extra ``train`` is not installed: modules and scripts that import it."""
 
-import sys
 from importlib.util import find_spec
 
-# None in sys.modules is how tests/without_torch.py hides it; find_spec must not be asked then.
-_HAS_TORCH = sys.modules.get("torch", "unknown") is not None and find_spec("torch") is not None
+# The doctests of training; the script that makes the small models of the tests.
+_NEEDS = {"torch": "src/specloom/train/*", "onnx": "tests/golden/make_tiny_models.py"}
 
-collect_ignore_glob = [] if _HAS_TORCH else ["src/specloom/train/*"]
+collect_ignore_glob = [pattern for package, pattern in _NEEDS.items() if find_spec(package) is None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import pickle
 from contextlib import suppress
@@ -190,3 +191,13 @@ def test_the_task_is_asked_for():
     expect_task(HEADER, "enhance")
     with pytest.raises(ArtifactError, match=r"'default' is for the task 'enhance': a model for 'denoise' is needed"):
         expect_task(HEADER, "denoise")
+
+
+@pytest.mark.parametrize("depth", [700, 100_000])
+def test_nesting_without_end_is_refused_in_a_sentence(depth) -> None:
+    plain = HEADER.to_json() | {"statistics": {"deep": "@"}}
+    deep = "[" * depth + "]" * depth
+    canonical = json.dumps(plain, sort_keys=True, separators=(",", ":")).replace('"@"', deep)
+    plain["checksum"] = hashlib.sha256(canonical.encode()).hexdigest()
+    with pytest.raises(ArtifactError, match=r"nested too deeply|no readable JSON"):
+        Header.from_text(json.dumps(plain).replace('"@"', deep))

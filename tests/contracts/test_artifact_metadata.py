@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from specloom.artifact import onnx_metadata
 from specloom.artifact.onnx_metadata import read_metadata, split_metadata, with_metadata
 from specloom.errors import ArtifactError
 
@@ -107,6 +108,13 @@ def test_what_is_no_model_is_refused(model, sentence):
         metadata_of(model)
     with pytest.raises(ArtifactError, match=sentence):
         split_metadata(model, "specloom", where="x")
+
+
+def test_metadata_beyond_the_limit_is_not_read(monkeypatch):
+    monkeypatch.setattr(onnx_metadata, "_MOST_METADATA_BYTES", 1000)
+    assert metadata_of(with_metadata(BARE, "k", "x" * 900))
+    with pytest.raises(ArtifactError, match=r"x has metadata of 10.. bytes: 1000 at most are read"):
+        metadata_of(with_metadata(BARE, "k", "x" * 1000))
 
 
 def test_a_file_beyond_the_limit_of_protobuf_is_not_read(tmp_path):

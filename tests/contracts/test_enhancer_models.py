@@ -12,7 +12,7 @@ import pytest
 import specloom
 from specloom import Audio, Enhancer
 from specloom.artifact import Artifact, read_artifact
-from specloom.errors import ArtifactError
+from specloom.errors import ArtifactError, ParameterError
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 TINY = read_artifact(GOLDEN / "tiny_spectrum.onnx")
@@ -33,6 +33,11 @@ def test_a_model_is_a_file_or_an_artifact_and_says_what_it_is() -> None:
     assert from_file.header == TINY.header
     assert from_file.features.sample_rate == 16_000
     assert specloom.Enhancer is Enhancer
+
+
+def test_what_names_no_model_is_refused() -> None:
+    with pytest.raises(ParameterError, match="model=None: the name of a shipped model, a path or an Artifact"):
+        Enhancer(None)  # type: ignore[arg-type]
 
 
 def test_a_model_for_another_task_is_refused() -> None:

@@ -225,6 +225,7 @@ def with_states(name, states):
         ("spectrum", {"gru_0": (1, -1, 17)}, r"the shape \(1, \*, 16\), and its header says \(1, \*, 17\)"),
         ("spectrum", {"gru_0": (-1, 1, 16)}, "and its header says"),
         ("spectrum", {"gru_0": (1, 1, -1, 16)}, "and its header says"),
+        ("spectrum", {"gru_0": (1, -1, 16, 1)}, "and its header says"),
         ("context", {"spec": (-1, 1, 129, 2)}, "lacks 'spec_next'"),
     ],
 )

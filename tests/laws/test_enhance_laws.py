@@ -303,6 +303,29 @@ def test_large_finite_samples_are_not_taken_for_infinite() -> None:
     assert stream.push(np.full(10, 1e30, dtype=np.float32)).max() == np.float32(1e30)
 
 
+@pytest.mark.parametrize("rate", [16_000, 48_000])
+@pytest.mark.parametrize("pieces", [1, 10])
+def test_samples_too_large_to_compute_with_are_named_with_their_place(rate, pieces) -> None:
+    stream = enhancer("tiny_spectrum").stream(sample_rate=rate)
+    assert np.isfinite(stream.push(np.full(5_000, 1e12, dtype=np.float32))).all()
+    loud = np.array([0, 1, 0, 1e25, 0, 0, 0, 0, 0, 0], dtype=np.float32)
+    with pytest.raises(ParameterError, match=r"samples hold 1e\+25 at index 5003 of channel 0; full scale is ±1"):
+        in_pieces(stream, loud, lambda: len(loud) // pieces)
+
+
+def test_options_may_be_numbers_of_numpy() -> None:
+    audio = Audio(noise(1_000), 16_000)
+    plain = enhancer("tiny_spectrum").process(audio, strength=0.5, limit_db=12)
+    of_numpy = enhancer("tiny_spectrum").process(audio, strength=np.float32(0.5), limit_db=np.int64(12))
+    assert np.array_equal(of_numpy.samples, plain.samples)
+
+
+@pytest.mark.parametrize("given", [np.zeros(100, dtype=np.float32), "noisy.wav"])
+def test_process_says_what_it_takes(given) -> None:
+    with pytest.raises(ParameterError, match=r"audio is a (ndarray|str): specloom.Audio\(samples, sample_rate\)"):
+        enhancer("tiny_spectrum").process(given)
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [

@@ -23,6 +23,10 @@ HEAVY = [
     "PIL",
     "numpy",
     "librosa",
+    "onnxruntime",
+    "onnx",
+    "safetensors",
+    "sounddevice",
     "torch",
 ]
 

@@ -198,12 +198,15 @@ class Header:
         if not isinstance(value, dict) or _FORMAT_FIELD not in value:
             raise ArtifactError(f"{where} is no header of a Specloom model: it lacks the field 'format'")
         checksum = value.pop(_CHECKSUM_FIELD, None)
-        # A newer format may be summed otherwise, so what it is comes first.
-        if type(value[_FORMAT_FIELD]) is int and value[_FORMAT_FIELD] <= FORMAT and checksum != _checksum(value):
-            raise ArtifactError(
-                f"{where} does not agree with its checksum: the file was damaged or changed by hand; fetch it again"
-            )
-        return cls.from_json(value, where=where)
+        try:
+            # A newer format may be summed otherwise, so what it is comes first.
+            if type(value[_FORMAT_FIELD]) is int and value[_FORMAT_FIELD] <= FORMAT and checksum != _checksum(value):
+                raise ArtifactError(
+                    f"{where} does not agree with its checksum: the file was damaged or changed by hand; fetch it again"
+                )
+            return cls.from_json(value, where=where)
+        except RecursionError as error:
+            raise ArtifactError(f"{where} is nested too deeply for a header of a Specloom model") from error
 
 
 def expect_task(header: Header, task: str) -> None:

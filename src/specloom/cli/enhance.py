@@ -55,7 +55,7 @@ class Enhance:
     """How much of the cleaned sound is heard; the rest is the sound as it was."""
 
     limit_db: Annotated[float | None, tyro.conf.arg(metavar="DB", help_behavior_hint=_OPTIONAL)] = None
-    """The most that is taken away: the noisy sound stays under the cleaned one by this much."""
+    """About the most that is taken away: the noisy sound stays under the cleaned one by this much."""
 
     format: Literal["wav", "flac"] = "wav"
     """WAV of 32-bit floats, or FLAC of 24 bits."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -13,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from specloom.audio import Audio
 from specloom.errors import SpecloomError
-from specloom.io.atomic import written_beside
 from specloom.page.figure import audio_panel, plain_picture
+from specloom.page.folder import as_text, write_csv, write_json, write_pictures
 from specloom.page.html import format_number, write_page
 from specloom.page.parts import Card, Column, Note, Page, Part, Picture, Row, Section, Table
 from specloom.page.sound import encode_sound, outline
@@ -33,6 +31,7 @@ _DPI = 110
 _NOISY_COLOUR = "#8a8a8a"
 _PLOTTED = ("pesq", "stoi", "si_sdr_db")
 _FIGURE = {figure.key: figure for figure in FIGURES}
+_SUMMARY = ("system", "kind", "given", "snr_db", "n_clips", *_FIGURE, "worse_pesq_percent", "cost")
 _INTRODUCTION = (
     "Clean speech, the same speech with noise, and what became of it: every clip is compared with its clean speech, "
     "and the noisy sound itself is the mark that has to be beaten."
@@ -67,28 +66,11 @@ def write_evaluation(report: EvaluationReport, folder: str | PathLike[str]) -> P
         The page.
     """
     place = Path(folder)
-    text = json.dumps(report.to_json(), indent=2, ensure_ascii=False, allow_nan=False)
-    with written_beside(place / "report.json") as temporary:
-        # A file's name may hold bytes that are no text.
-        temporary.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
-    _write_summary(report, place / "summary.csv")
+    write_json(place / "report.json", report.to_json())
+    write_csv(place / "summary.csv", _SUMMARY, _summary_rows(report))
     pictures = _pictures(report)
-    for key, picture in pictures.items():
-        with written_beside(place / "pictures" / f"{key}.png") as temporary:
-            temporary.write_bytes(picture.data)
+    write_pictures(place / "pictures", pictures)
     return write_page(place / "index.html", evaluation_page(report, pictures))
-
-
-def _write_summary(report: EvaluationReport, path: Path) -> None:
-    keys = [figure.key for figure in FIGURES]
-    names = ["system", "kind", "given", "snr_db", "n_clips", *keys, "worse_pesq_percent", "cost"]
-    with (
-        written_beside(path) as temporary,
-        temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
-    ):
-        writer = csv.DictWriter(file, names, restval="")
-        writer.writeheader()
-        writer.writerows(_summary_rows(report))
 
 
 def _summary_rows(report: EvaluationReport) -> Iterable[dict[str, Any]]:
@@ -154,11 +136,6 @@ def cells(report: EvaluationReport, system: str) -> tuple[str | float | None, ..
         worse.percent if worse else None,
         None if cost is None else 100.0 * cost,
     )
-
-
-def as_text(text: str) -> str:
-    """A name that every page and terminal can hold."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def group_name(group: float) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from io import BytesIO
@@ -16,9 +14,9 @@ import numpy.typing as npt
 
 from specloom.audio import Audio
 from specloom.config import StftConfig
-from specloom.io.atomic import written_beside
 from specloom.masks import speech_noise_coherence
 from specloom.page.figure import Panel, audio_panel, frequency_marks, palette, plain_picture
+from specloom.page.folder import as_text, write_csv, write_json, write_pictures
 from specloom.page.html import format_number, write_page
 from specloom.page.parts import Card, Column, Note, Page, Part, Picture, Row, Section, Table
 from specloom.page.sound import encode_sound, outline
@@ -96,32 +94,13 @@ def write_masks(report: MaskReport, folder: str | PathLike[str]) -> Path:
     """
     place = Path(folder)
     easel = _Easel.of(report)
-    _write_json(report, place / "report.json")
+    write_json(place / "report.json", report.to_json())
     _write_means(report, place / "masks.csv")
     _write_pairs(report.results, place / "pairs.csv")
     _write_values(report, place / "values.csv")
     pictures = easel.pictures()
-    for key, picture in pictures.items():
-        with written_beside(place / "pictures" / f"{key}.png") as temporary:
-            temporary.write_bytes(picture.data)
+    write_pictures(place / "pictures", pictures)
     return write_page(place / "index.html", masks_page(report, easel, pictures))
-
-
-def _write_json(report: MaskReport, path: Path) -> None:
-    text = json.dumps(report.to_json(), indent=2, ensure_ascii=False, allow_nan=False)
-    with written_beside(path) as temporary:
-        # A file's name may hold bytes that are no text.
-        temporary.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
-
-
-def _write_csv(path: Path, names: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    with (
-        written_beside(path) as temporary,
-        temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
-    ):
-        writer = csv.DictWriter(file, names)
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 _SCORES = [field.name for field in fields(Scores)]
@@ -139,7 +118,7 @@ def _write_means(report: MaskReport, path: Path) -> None:
         for rate in report.rates
         for row in ORACLES
     )
-    _write_csv(path, ["sample_rate", "key", "label", "n_pairs", *_SCORES], rows)
+    write_csv(path, ["sample_rate", "key", "label", "n_pairs", *_SCORES], rows)
 
 
 def _write_pairs(results: Sequence[PairResult], path: Path) -> None:
@@ -149,7 +128,7 @@ def _write_pairs(results: Sequence[PairResult], path: Path) -> None:
         for rate, table in result.scores.items()
         for key, scores in table.items()
     )
-    _write_csv(path, ["name", "snr_db", "sample_rate", "key", *_SCORES], rows)
+    write_csv(path, ["name", "snr_db", "sample_rate", "key", *_SCORES], rows)
 
 
 def _write_values(report: MaskReport, path: Path) -> None:
@@ -159,7 +138,7 @@ def _write_values(report: MaskReport, path: Path) -> None:
         for key, counts in report.counts[rate].items()
         for low, high, count in _columns(counts)
     )
-    _write_csv(path, ["sample_rate", "key", "low", "high", "count"], rows)
+    write_csv(path, ["sample_rate", "key", "low", "high", "count"], rows)
 
 
 def _columns(counts: ValueCounts) -> Iterable[tuple[float | str, float | str, int]]:
@@ -194,8 +173,8 @@ class _Easel:
 
     @property
     def name(self) -> str:
-        """What the example is called; a file's name may hold bytes that are no text."""
-        return self.report.example.pair.name.encode("utf-8", "backslashreplace").decode("utf-8")
+        """What the example is called."""
+        return as_text(self.report.example.pair.name)
 
     @property
     def rate(self) -> int:
@@ -376,13 +355,9 @@ def _tables(report: MaskReport) -> tuple[Part, ...]:
         parts.append(Table(caption=caption, columns=score_columns(rate), rows=rows))
     if report.failures:
         text = "\n\n".join(f"{failure.name}: {failure.message}" for failure in report.failures)
-        parts.append(Note(kind="caution", heading="Could not be measured", text=_as_text(text)))
-    parts.append(Note(text=_as_text("\n\n".join(report.remarks))))
+        parts.append(Note(kind="caution", heading="Could not be measured", text=as_text(text)))
+    parts.append(Note(text=as_text("\n\n".join(report.remarks))))
     return tuple(parts)
-
-
-def _as_text(text: str) -> str:
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _cards(easel: _Easel, pictures: Mapping[str, Picture]) -> tuple[Part, ...]:

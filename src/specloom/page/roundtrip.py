@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from os import PathLike
 from pathlib import Path
 
-from specloom.io.atomic import written_beside
 from specloom.io.audio import save
 from specloom.page.figure import audio_panel, plain_picture
+from specloom.page.folder import as_text, write_csv, write_json
 from specloom.page.html import format_number, write_page
 from specloom.page.parts import Card, Column, Note, Page, Part, Row, RowTone, Section, Table
 from specloom.page.sound import encode_sound, outline
@@ -107,8 +106,7 @@ def write_roundtrip(report: RoundtripReport, folder: str | PathLike[str], name: 
         The page.
     """
     place = Path(folder)
-    # A file's name may hold bytes that are no text, which no page can.
-    name = name.encode("utf-8", "backslashreplace").decode("utf-8")
+    name = as_text(name)
     write_figures(report, place, name)
     return write_page(place / "index.html", roundtrip_page(report, name))
 
@@ -120,9 +118,9 @@ def write_figures(report: RoundtripReport, folder: Path, name: str) -> None:
     plain = report.to_json()
     plain["name"] = name
     plain["sounds"] = {key: f"sounds/{path.name}" for key, path in named.items()}
-    with written_beside(folder / "report.json") as temporary:
-        temporary.write_text(json.dumps(plain, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-    _write_csv(report, folder / "report.csv")
+    write_json(folder / "report.json", plain)
+    names = ["key", "label", "kind", "chain", *(field.name for field in fields(Losses))]
+    write_csv(folder / "report.csv", names, (row.to_json() for row in report.rows), unknown="ignore")
     for name_there in former - {path.name for path in named.values()}:
         stale = folder / "sounds" / name_there
         if stale.is_file():
@@ -151,14 +149,6 @@ def write_sounds(report: RoundtripReport, folder: Path) -> dict[str, Path]:
         path = folder / f"{index:02d}-{key}.wav"
         written[key] = save(path, audio, subtype="PCM_16" if inside else "FLOAT")
     return written
-
-
-def _write_csv(report: RoundtripReport, path: Path) -> None:
-    names = ["key", "label", "kind", "chain", *(field.name for field in fields(Losses))]
-    with written_beside(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, names, extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows(row.to_json() for row in report.rows)
 
 
 def audible(rows: Sequence[RoundtripRow]) -> list[RoundtripRow]:

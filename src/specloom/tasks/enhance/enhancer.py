@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from specloom.artifact import Artifact, expect_task
 from specloom.audio import Audio
-from specloom.errors import ArtifactError
+from specloom.errors import ArtifactError, ParameterError
 from specloom.tasks.enhance.features import SpectrumFeatures, parse_features
 from specloom.tasks.enhance.stream import EnhanceStream, wet_share
 
@@ -41,6 +42,8 @@ class Enhancer:
 
     Raises
     ------
+    ParameterError
+        When `model` is nothing of that, or the number of threads is impossible.
     ArtifactError
         When there is no such model, or it is damaged, of a newer Specloom, for another task, or answers its probe
         otherwise than where it was made.
@@ -61,6 +64,8 @@ class Enhancer:
     def __init__(self, model: str | Path | Artifact = "default", *, threads: int = 1) -> None:
         from specloom.runtime import Session, check_probe, load_model
 
+        if not isinstance(model, Artifact | str | os.PathLike):
+            raise ParameterError(f"model={model!r}: the name of a shipped model, a path or an Artifact is needed")
         artifact = model if isinstance(model, Artifact) else load_model(model, task="enhance")
         expect_task(artifact.header, "enhance")
         self.header: Header = artifact.header
@@ -94,8 +99,13 @@ class Enhancer:
         Raises
         ------
         ParameterError
-            When strength or limit_db is out of its range.
+            When strength or limit_db is out of its range, or `audio` is an array or a path.
         """
+        if not isinstance(audio, Audio):
+            raise ParameterError(
+                f"audio is a {type(audio).__name__}: specloom.Audio(samples, sample_rate) is needed; "
+                "specloom.load(path) makes one of a file"
+            )
         share = wet_share(strength, limit_db)
         if share == 0.0 or audio.samples.size == 0:
             return audio

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import cached_property, lru_cache
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,10 @@ Samples = npt.NDArray[Any]
 # What the network is given at a time, in samples of all channels: enough for large products of matrices, and little
 # enough that what lies between its layers stays small.
 _MOST_SAMPLES = 1 << 16
+
+# Of the sum of the squares of a piece: no sample of it can be too large for the network to compute with in float32.
+_MOST_ENERGY = 1e24
+_LOUDEST = 1e12
 
 # How long, and in what pieces, the delay of resampling is tried out.
 _TRIED_S, _TRIED_BLOCK_S = 1.0, 0.004
@@ -176,21 +181,27 @@ class EnhanceStream:
         lanes = given[np.newaxis] if given.ndim == 1 else given
         if lanes.ndim != 2 or lanes.shape[0] != self.channels:
             raise ParameterError(f"samples of shape {given.shape}: ({self.channels}, n) is needed")
-        # A sum of squares is quicker, and finite only if every sample is; it may overflow on its own.
-        if not math.isfinite(np.vdot(lanes, lanes)) and not np.isfinite(lanes).all():
-            raise self._not_finite(lanes)
+        # A sum of squares is quicker than a look at every sample, and small only if each is a number and small.
+        if not np.vdot(lanes, lanes) <= _MOST_ENERGY:
+            self._require_numbers(lanes)
         self._flat = given.ndim == 1
         self._n_in += lanes.shape[1]
         return lanes.astype(self._dtype, copy=False)
 
-    def _not_finite(self, lanes: Samples) -> ParameterError:
-        finite = np.isfinite(lanes)
-        place = int(np.argmin(finite.all(axis=0)))
-        channel = int(np.argmin(finite[:, place]))
-        return ParameterError(
-            f"samples hold {lanes[channel, place]} at index {self._n_in + place} of channel {channel}; "
-            "replace it (numpy.nan_to_num) or cut it out first"
+    def _require_numbers(self, lanes: Samples) -> None:
+        most = math.inf if self._wet is None else _LOUDEST
+        good = np.isfinite(lanes) & (np.abs(lanes) <= most)
+        if good.all():
+            return
+        place = int(np.argmin(good.all(axis=0)))
+        channel = int(np.argmin(good[:, place]))
+        value = lanes[channel, place]
+        mend = (
+            f"full scale is ±1, and more than {_LOUDEST:g} cannot be computed with; divide by the loudest sample first"
+            if np.isfinite(value)
+            else "replace it (numpy.nan_to_num) or cut it out first"
         )
+        raise ParameterError(f"samples hold {value:g} at index {self._n_in + place} of channel {channel}; {mend}")
 
     def _require_open(self) -> None:
         if self._finished:
@@ -213,11 +224,11 @@ def wet_share(strength: float, limit_db: float | None) -> float:
     >>> wet_share(1.0, None), wet_share(0.5, 20.0)
     (1.0, 0.45)
     """
-    if isinstance(strength, bool) or not isinstance(strength, int | float) or not 0.0 <= strength <= 1.0:
+    if not _is_number(strength) or not 0.0 <= strength <= 1.0:
         raise ParameterError(f"strength={strength!r}: a number from 0 (as it was) to 1 (all of it) is needed")
     if limit_db is None:
         return float(strength)
-    if isinstance(limit_db, bool) or not isinstance(limit_db, int | float) or not 0.0 <= limit_db < math.inf:
+    if not _is_number(limit_db) or not 0.0 <= limit_db < math.inf:
         raise ParameterError(f"limit_db={limit_db!r}: decibels of at least 0, or None for no limit, are needed")
     return float(strength) * (1.0 - math.pow(10.0, -float(limit_db) / 20.0))
 
@@ -248,6 +259,10 @@ class _Late:
 
     def flush(self) -> FloatArray:
         return self._waiting.take(len(self._waiting))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _whole(name: str, value: object) -> int:

@@ -21,7 +21,7 @@ from specloom.tasks.pairs import Pair, read_pair
 from specloom.tasks.scores import Judge
 
 # Another number when the same sounds would get other figures.
-_VERSION = 1
+_VERSION = 2
 # Of a peer's sound that much of the clip must be there, at least.
 _LEAST_SHARE = 0.5
 
@@ -201,9 +201,13 @@ class MeasurePair:
 
 
 def pair_snr_db(clean: Audio, noisy: Audio) -> float | None:
-    """Over the whole of both, in decibels; None when there is no noise, or nothing but noise."""
-    speech = clean.samples.astype(np.float64)
-    powers = [float(np.square(part).sum()) for part in (speech, noisy.samples - speech)]
+    """Over the whole of both, in decibels; None when there is no noise, or nothing but noise.
+
+    The speech may be louder or softer in the noisy sound than alone: its level there is the one that leaves least.
+    """
+    alone, mixed = clean.samples.astype(np.float64), noisy.samples.astype(np.float64)
+    speech = alone * (np.vdot(alone, mixed) / np.vdot(alone, alone))
+    powers = [float(np.square(part).sum()) for part in (speech, mixed - speech)]
     return None if min(powers) <= 1e-12 * max(powers) else 10.0 * float(np.log10(powers[0] / powers[1]))
 
 
