@@ -145,3 +145,28 @@ def test_what_a_checkpoint_cannot_hold_is_told():
     state.optimizers["net"].param_groups[0]["extra"] = object()
     with pytest.raises(TrainingError, match="optimizers/net/param_groups/0/extra is a object, which a checkpoint"):
         checkpoint_bytes(state, recipe="regression")
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [
+        ("networks", {"items": [["net", {"tensor": "of another file"}]]}),
+        ("networks", {"items": 5}),
+        ("networks", {"two": 1, "kinds": 2}),
+        ("averages", []),
+        ("optimizers", {"items": [["net", 5]]}),
+        ("counters", 5),
+        ("counters", {"step": "three"}),
+    ],
+)
+def test_what_it_says_about_itself_may_be_nonsense(part, value):
+    from safetensors.torch import load, save
+
+    recipe = Regression()
+    content = checkpoint_bytes(stepped(recipe), recipe=recipe.name)
+    size = int.from_bytes(content[:8], "little")
+    training = json.loads(json.loads(content[8 : 8 + size])["__metadata__"]["training"])
+    training[part] = training[part] | value if part == "counters" and isinstance(value, dict) else value
+    altered = save(load(content), metadata={"training": json.dumps(training)})
+    with pytest.raises(ArtifactError, match=r"is damaged|does not fit"):
+        restore(stepped(recipe, n=0), altered, recipe=recipe.name)

@@ -120,3 +120,16 @@ def test_the_stream_suits_the_device(monkeypatch):
     monkeypatch.setattr(device_module, "DeviceMixer", lambda *_, **__: None)
     with mixture_stream(sources(), SETTINGS, device=torch.device("cuda"), **options) as stream:
         assert isinstance(stream, DeviceMixtureStream)
+
+
+def test_noises_come_from_places_of_their_own(monkeypatch):
+    asked, spectra = [], device_module._Rooms.spectra
+
+    def watched(self, rooms, which, n_fft):
+        asked.append(which)
+        return spectra(self, rooms, which, n_fft)
+
+    monkeypatch.setattr(device_module._Rooms, "spectra", watched)
+    mixed(replace(SETTINGS, room_share=1.0, most_noises=3, more_noises_share=1.0), size=2)
+    # The speaker's response and its early part, then one for each noise.
+    assert asked == [0, 1, 2, 3, 4]

@@ -99,3 +99,17 @@ def test_a_mask_cannot_be_its_target(tmp_path: Path) -> None:
     request = EnhanceRequest(recipe="default", speech=("a",), noise=("b",), folder=str(tmp_path), target="irm")
     with pytest.raises(ParameterError, match="article-mask"):
         default(request)
+
+
+@pytest.mark.parametrize(
+    ("step", "progress", "share"),
+    [(0, 0.0, 1 / 300), (149, 0.0, 0.5), (299, 0.5, 1.0), (10_000, 0.6, 1.0), (10_000, 0.8, 0.5), (10_000, 1.0, 0.02)],
+)
+def test_the_learning_rate_rises_stays_and_falls(
+    data: EnhancementData, step: int, progress: float, share: float
+) -> None:
+    recipe = small(data, learning_rate=1e-3)
+    state = recipe.build(torch.device("cpu"))
+    state.step, state.progress = step, progress
+    recipe.step(state, mix_batch(data.sources, MIXING, seed=1, items=range(2)))
+    assert state.optimizers["enhancer"].param_groups[0]["lr"] == pytest.approx(1e-3 * share)

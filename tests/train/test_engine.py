@@ -294,3 +294,51 @@ def test_log_lines_are_json_even_for_what_is_no_number(tmp_path):
     log.close()
     (line,) = (tmp_path / "log.jsonl").read_text().splitlines()
     assert json.loads(line, parse_constant=pytest.fail) == {"kind": "step", "step": 1, "loss": None}
+
+
+def test_a_folder_that_cannot_be_is_told(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(TrainingError, match=r"log\.jsonl cannot be written: Not a directory"):
+        train(Regression(), tmp_path / "file" / "run", steps=1)
+
+
+def test_a_step_knows_how_far_it_is_also_after_a_stop(tmp_path):
+    seen = []
+
+    class Watched(Regression):
+        def step(self, state, batch):
+            seen.append(state.progress)
+            return super().step(state, batch)
+
+    train(Watched(signal_at=2), tmp_path, steps=8)
+    train(Watched(), tmp_path, steps=8, resume=True)
+    assert seen == [step / 8 for step in range(8)]
+
+
+def test_the_average_follows_by_its_formula():
+    recipe = Regression(dropout=0.0)
+    torch.manual_seed(0)
+    state = recipe.build(torch.device("cpu"))
+    batches = recipe.batches(first_item=0, every=recipe.batch_size, device=torch.device("cpu"))
+    expected = [one.clone() for one in state.averages["net"].parameters()]
+    for state.step in range(1, 121):
+        recipe.step(state, next(batches))
+        state.follow()
+        decay = min(0.9, (1 + state.step) / (10 + state.step))
+        quick = list(state.networks["net"].parameters())
+        expected = [decay * slow + (1 - decay) * one.detach() for slow, one in zip(expected, quick, strict=True)]
+    for slow, wanted in zip(state.averages["net"].parameters(), expected, strict=True):
+        torch.testing.assert_close(slow, wanted, rtol=1e-4, atol=1e-6)
+    for slow, one in zip(state.averages["net"].buffers(), state.networks["net"].buffers(), strict=True):
+        assert torch.equal(slow, one)
+
+
+@pytest.mark.parametrize(("longest", "moved"), [(0.5, 0.5), (1000.0, 100 * 3**0.5), (None, 100 * 3**0.5)])
+def test_a_gradient_is_shortened_to_its_longest(longest, moved):
+    from specloom.train.state import State, descend
+
+    network = torch.nn.Linear(3, 1, bias=False)
+    state = State(networks={"net": network}, optimizers={"net": torch.optim.SGD(network.parameters(), lr=1.0)})
+    before = network.weight.detach().clone()
+    assert descend(state, "net", 100 * network.weight.sum(), max_norm=longest) == pytest.approx(100 * 3**0.5)
+    assert float((network.weight.detach() - before).norm()) == pytest.approx(moved, rel=1e-4)

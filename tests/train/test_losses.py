@@ -113,6 +113,13 @@ class TestSiSdr:
             ours = -float(negative_si_sdr_db(*tensors(sound, speech), most_db=80.0))
             assert ours == pytest.approx(float(si_sdr_db(sound, speech)), abs=0.02)
 
+    def test_a_constant_does_not_count(self, speech: np.ndarray) -> None:
+        plain, shifted = (
+            negative_si_sdr_db(*tensors(noisy(speech, 5) + np.float32(ours), speech + np.float32(theirs)))
+            for ours, theirs in ((0.0, 0.0), (0.3, -0.2))
+        )
+        torch.testing.assert_close(shifted, plain, rtol=0, atol=1e-3)
+
     def test_it_flattens_out_at_its_bound(self, speech: np.ndarray) -> None:
         assert float(negative_si_sdr_db(*tensors(speech, speech), most_db=30.0)) == pytest.approx(-30.0, abs=0.1)
 

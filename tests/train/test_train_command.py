@@ -1,7 +1,9 @@
 """``specloom train enhance``: from the command line to a model file, stopped and resumed on the way."""
 
 import json
+import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -11,8 +13,11 @@ pytest.importorskip("onnx")
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import toy_recipes  # noqa: E402
+
 from specloom.artifact import read_artifact  # noqa: E402
 from specloom.cli.main import DONE, INTERRUPTED, REFUSED, main  # noqa: E402
+from specloom.io.audio import AudioFileWarning  # noqa: E402
 from specloom.runtime import Session, check_probe  # noqa: E402
 from specloom.train.logs import read_log  # noqa: E402
 from specloom.train.recipes import catalog  # noqa: E402
@@ -72,10 +77,34 @@ def test_stopped_and_resumed(train, tmp_path):
         (("--resume", "-o", "m.onnx"), "m.training holds no run to go on with"),
     ],
 )
-def test_what_cannot_be_is_refused(train, arguments, message):
+def test_what_cannot_be_is_refused(train, arguments, message, tmp_path):
     code, _, err = train(*arguments)
     assert code == REFUSED
     assert message in err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--steps", "0", "steps=0: 1 or more is needed"),
+        ("--threads", "0", "threads=0: 1 or more is needed"),
+        ("--seed", "-1", "seed=-1: 0 or more is needed"),
+        ("--workers", "-1", "workers=-1: 0 or more is needed"),
+        ("--evaluate-every", "0", "evaluate_every=0: 1 or more is needed"),
+        ("--minutes", "nan", "minutes=nan: a number above 0 is needed"),
+    ],
+)
+def test_numbers_out_of_range_are_refused_and_spoil_no_run(train, option, value, message, tmp_path):
+    given = (*NEW, "--steps", "5", "-o", "m.onnx", option, value)
+    code, _, err = train(*given)
+    assert (code, message in err) == (REFUSED, True)
+    assert list(tmp_path.iterdir()) == []
+    assert train(*NEW, "--steps", "5", "-o", "m.onnx")[0] == DONE
+    before = (tmp_path / "m.training" / "run.json").read_bytes()
+    code, _, err = train("--resume", "-o", "m.onnx", option, value)
+    assert (code, message in err) == (REFUSED, True)
+    assert (tmp_path / "m.training" / "run.json").read_bytes() == before
 
 
 def test_a_run_goes_on_as_it_began_or_not_at_all(train):
@@ -98,3 +127,30 @@ def test_without_torch_it_says_how_to_get_it(train, monkeypatch):
 def test_train_alone_says_what_there_is(capsys):
     assert main(["train"]) == REFUSED
     assert "'train' needs to be told what: specloom train enhance" in capsys.readouterr().err
+
+
+def test_two_cannot_train_in_one_folder(train, tmp_path):
+    folder = tmp_path / "m.training"
+    folder.mkdir()
+    hold = (
+        "from specloom.train.alone import alone_in as a\nwith a('m.training'):\n  print('held', flush=True)\n  input()"
+    )
+    with subprocess.Popen([sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout.readline() == b"held\n"
+        code, _, err = train(*NEW, "--steps", "5", "-o", "m.onnx")
+        other.communicate(b"\n")
+    assert code == REFUSED
+    assert "m.training: another process is training there" in err
+    assert [path.name for path in folder.iterdir()] == ["lock"]
+    # The file that is left holds nobody up.
+    assert train(*NEW, "--steps", "5", "-o", "m.onnx")[0] == DONE
+
+
+def test_recordings_that_are_left_out_are_told_in_a_sentence(train, monkeypatch):
+    def warns(request):
+        warnings.warn("voices/a.wav is no sound", AudioFileWarning, stacklevel=1)
+        return toy_recipes.from_request(request)
+
+    monkeypatch.setattr(catalog, "make_recipe", lambda task, request: warns(request))
+    code, _, err = train(*NEW, "--steps", "5", "-o", "m.onnx")
+    assert (code, err) == (DONE, "specloom: voices/a.wav is no sound\n")

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import shlex
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -94,27 +99,33 @@ class TrainEnhance:
         from specloom.cli.main import DONE, INTERRUPTED, say_error
 
         require_training()
+        from specloom.train.alone import alone_in
         from specloom.train.engine import fit
-        from specloom.train.recipes.catalog import make_recipe
+        from specloom.train.recipes.catalog import make_recipe, remember
 
         out = self._checked_out()
+        self._check_numbers()
         request = self._request(out)
-        recipe = make_recipe("enhance", request)
-        finished = fit(
-            recipe,
-            request.folder,
-            steps=request.steps,
-            minutes=request.minutes,
-            resume=self.resume,
-            device=self.device,
-            threads=request.threads,
-            precision=self.precision,
-            evaluate_every=self.evaluate_every,
-        )
+        with _warnings_as_sentences():
+            recipe = make_recipe("enhance", request)
+        # Not before: what a recipe refuses has not begun.
+        with alone_in(request.folder):
+            remember(request, request.folder)
+            finished = fit(
+                recipe,
+                request.folder,
+                steps=request.steps,
+                minutes=request.minutes,
+                resume=self.resume,
+                device=self.device,
+                threads=request.threads,
+                precision=self.precision,
+                evaluate_every=self.evaluate_every,
+            )
         if finished.interrupted:
             say_error(
                 f"stopped after {finished.state.step} steps, all is saved; go on with: "
-                f"specloom train enhance --resume -o {out}"
+                f"specloom train enhance --resume -o {shlex.quote(str(out))}"
             )
             return INTERRUPTED
         if finished.state.ranks.leads:
@@ -129,9 +140,18 @@ class TrainEnhance:
             raise TrainingError(f"{out} is there already: choose another name, or go on with its run (--resume)")
         return out
 
+    def _check_numbers(self) -> None:
+        """Refuse before anything is read or written what would end training, or a later --resume."""
+        for name, least in (("steps", 1), ("threads", 1), ("workers", 0), ("seed", 0), ("evaluate_every", 1)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise ParameterError(f"{name}={value}: {least} or more is needed")
+        if self.minutes is not None and not 0 < self.minutes < math.inf:
+            raise ParameterError(f"minutes={self.minutes}: a number above 0 is needed")
+
     def _request(self, out: Path) -> EnhanceRequest:
-        """What is asked for, or was asked for when the run began; written into the run's folder."""
-        from specloom.train.recipes.catalog import EnhanceRequest, continued, remember, remembered
+        """What is asked for, or was asked for when the run began."""
+        from specloom.train.recipes.catalog import EnhanceRequest, continued, remembered
 
         folder = out.with_suffix(".training")
         given = self._given() | {"folder": str(folder)}
@@ -145,7 +165,6 @@ class TrainEnhance:
             if (folder / "last.safetensors").exists():
                 raise TrainingError(f"{folder} holds a run already: go on with it (--resume), or choose another -o")
             request = EnhanceRequest(**({"recipe": "default"} | given))
-        remember(request, folder)
         return request
 
     def _given(self) -> dict[str, Any]:
@@ -154,6 +173,21 @@ class TrainEnhance:
         names = ("recipe", "steps", "minutes", "seed", "target", "speaker_from", "threads", "workers")
         plain = {name: getattr(self, name) for name in names}
         return {name: value for name, value in (folders | plain).items() if value not in (None, ())}
+
+
+@contextmanager
+def _warnings_as_sentences() -> Iterator[None]:
+    """Recordings that are left out are told without the place in our code that left them out."""
+    from specloom.cli.main import say_error
+    from specloom.io.audio import AudioFileWarning
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", AudioFileWarning)
+        try:
+            yield
+        finally:
+            for each in caught:
+                say_error(str(each.message))
 
 
 def require_training() -> None:

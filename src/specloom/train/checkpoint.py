@@ -100,9 +100,9 @@ def restore(state: State, content: bytes, *, recipe: str, name: str = "checkpoin
     said, tensors = _opened(content, name)
     if said["recipe"] != recipe:
         raise ArtifactError(f"{name} was made by the recipe '{said['recipe']}', not by '{recipe}'")
-    for kind in _KINDS:
+    found = {kind: _unpacked(said[kind], tensors, name) for kind in _KINDS}
+    for kind, contents in found.items():
         holders: Mapping[str, Any] = getattr(state, kind)
-        contents = _unpack(said[kind], tensors)
         if set(contents) != set(holders):
             raise ArtifactError(
                 f"{name} holds the {kind} {', '.join(sorted(contents)) or 'of nothing'}; the recipe '{recipe}' has "
@@ -111,7 +111,7 @@ def restore(state: State, content: bytes, *, recipe: str, name: str = "checkpoin
         for key, holder in holders.items():
             try:
                 holder.load_state_dict(contents[key])
-            except (RuntimeError, ValueError, KeyError) as error:
+            except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
                 reason = " ".join(str(error).split())
                 raise ArtifactError(f"{name} does not fit the recipe '{recipe}': {kind} '{key}': {reason}") from error
     for counter in _COUNTERS:
@@ -134,15 +134,24 @@ def _opened(content: bytes, name: str) -> tuple[dict[str, Any], dict[str, torch.
         size = int.from_bytes(content[:8], "little")
         said = json.loads(json.loads(content[8 : 8 + size])["__metadata__"]["training"])
         version, digest = said["format"], said["sha256"]
-    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+    except (SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ArtifactError(f"{name} is no checkpoint of a training run, or it is damaged: {error}") from error
     if version != FORMAT:
         raise ArtifactError(f"{name} was made by another Specloom: format {version}, this one reads {FORMAT}; update")
     if digest != _digest(tensors):
         raise ArtifactError(f"{name} is damaged: its weights are not those that were written")
-    if set(said) != {"format", "recipe", "counters", "sha256", *_KINDS} or set(said["counters"]) != set(_COUNTERS):
+    counters = said.get("counters")
+    if set(said) != {"format", "recipe", "counters", "sha256", *_KINDS} or not _are_counters(counters):
         raise ArtifactError(f"{name} is damaged: what it says about itself is not complete")
     return said, tensors
+
+
+def _are_counters(counters: object) -> bool:
+    if not isinstance(counters, dict) or set(counters) != set(_COUNTERS):
+        return False
+    # There is no best score before the first evaluation.
+    kinds = {name: int | float | None if name == "best_score" else int | float for name in _COUNTERS}
+    return all(isinstance(counters[name], kind) for name, kind in kinds.items())
 
 
 def _digest(tensors: Mapping[str, torch.Tensor]) -> str:
@@ -169,6 +178,17 @@ def _pack(value: Any, tensors: dict[str, torch.Tensor], name: str) -> Any:
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise TrainingError(f"{name} is a {type(value).__name__}, which a checkpoint cannot hold; keep numbers and tensors")
+
+
+def _unpacked(value: Any, tensors: Mapping[str, torch.Tensor], name: str) -> dict[str, Any]:
+    """What `_pack` was given: the state dictionaries of one kind; a file that says something else is refused."""
+    try:
+        contents = _unpack(value, tensors)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ArtifactError(f"{name} is damaged: what it says about its tensors cannot be followed") from error
+    if not isinstance(contents, dict):
+        raise ArtifactError(f"{name} is damaged: what it says about its tensors cannot be followed")
+    return contents
 
 
 def _unpack(value: Any, tensors: Mapping[str, torch.Tensor]) -> Any:

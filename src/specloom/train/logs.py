@@ -48,7 +48,7 @@ class Means:
 class TrainingLog:
     """``log.jsonl`` and TensorBoard's files in the run's folder.
 
-    A line is ``{"kind": "step" | "scores" | "end", "step": ..., "audio_hours": ..., ...}``; numbers that are not finite
+    A line is ``{"kind": "step" | "scores", "step": ..., "audio_hours": ..., ...}``; numbers that are not finite
     are null. When a run goes on, lines that came after its checkpoint are dropped: those steps are done again.
 
     Parameters
@@ -56,14 +56,22 @@ class TrainingLog:
     folder : Path
     after_step : int
         The step of the checkpoint; 0 for a new run.
+
+    Raises
+    ------
+    TrainingError
+        When nothing can be written there: a file in the folder's place, no permission, a full disk.
     """
 
     def __init__(self, folder: Path, *, after_step: int = 0) -> None:
         self._path = folder / LOG_FILE
-        folder.mkdir(parents=True, exist_ok=True)
-        _drop_later_lines(self._path, after_step)
-        self._file = self._path.open("a", encoding="utf-8")
-        self._board = _board(folder, after_step)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            _drop_later_lines(self._path, after_step)
+            self._file = self._path.open("a", encoding="utf-8")
+            self._board = _board(folder, after_step)
+        except OSError as error:
+            raise TrainingError(f"{self._path} cannot be written: {error.strerror}; choose another folder") from error
 
     def write(self, kind: str, step: int, values: Mapping[str, float | None]) -> None:
         """Add a line, and a point to each curve.

@@ -55,11 +55,6 @@ class Ranks:
         distributed.broadcast_object_list(box, src=0)
         return box[0]
 
-    def wait(self) -> None:
-        """Go on when all have come here."""
-        if self.world > 1:
-            distributed.barrier()
-
 
 def join_ranks(device: torch.device) -> Ranks:
     """Join the processes that ``torchrun`` started; one process on its own is ``Ranks()``."""

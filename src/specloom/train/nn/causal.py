@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
+from specloom.train.nn import statistics
+
 _SLOPE = 0.1
 """Of the leaky ReLU."""
 
@@ -156,19 +158,5 @@ def without_normalisation(enhancer: CausalEnhancer) -> CausalEnhancer:
 
 
 def remember_statistics(enhancer: CausalEnhancer, spectra: Iterable[Tensor]) -> None:
-    """Measure anew what batch normalisation uses: even means over batches ``(batch, n_frames, n_bins, 2)``, in place.
-
-    The network ends in evaluation mode.
-    """
-    layers = [layer for layer in enhancer.modules() if isinstance(layer, nn.BatchNorm1d)]
-    for layer in layers:
-        layer.reset_running_stats()
-        # None: the mean of all batches so far.
-        layer.momentum = None
-    enhancer.train()
-    with torch.no_grad():
-        for spec in spectra:
-            enhancer(spec, *enhancer.initial_states(len(spec)))
-    for layer in layers:
-        layer.momentum = _MOMENTUM
-    enhancer.eval()
+    """`specloom.train.nn.statistics.remember_statistics` for spectra ``(batch, n_frames, n_bins, 2)``."""
+    statistics.remember_statistics(enhancer, ((spec, *enhancer.initial_states(len(spec))) for spec in spectra))

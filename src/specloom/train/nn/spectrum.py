@@ -48,7 +48,7 @@ def synthesised(spec: Tensor, features: SpectrumFeatures) -> Tensor:
 
     The last ``win_length - hop_length`` samples that the frames touch, which later frames would complete, are left out;
     the first sample is the first that was analysed. Law: with nothing changed in between the samples come back
-    (``tests/train/test_spectrum.py``).
+    (``tests/train/test_causal.py``).
     """
     window = torch.tensor(features.synthesis_window, device=spec.device)
     n_fft, win_length, hop_length = features.n_fft, features.win_length, features.hop_length

@@ -17,6 +17,7 @@ from specloom.train.nn.spectrum import analysed, context_windows
 from specloom.train.recipes.article_mask import (
     ARTICLE_FEATURES,
     ARTICLE_MIXING,
+    dense_average,
     dense_export,
     dense_state,
     fall,
@@ -75,7 +76,8 @@ class ArticleMapping:
         See `DenseMapping`.
     caution : float
         How much more it costs to say too little than too much. The mean of the logarithms of what may have been said is
-        less than what was said, and STOI falls below that of the noisy sound; with 2 it does not.
+        less than what was said, and STOI falls below that of the noisy sound: on mixes that were held back, by 0.007
+        with 2; with 6 it rises by 0.001, and the gain in PESQ is less than half.
     mixing, batch_size, n_frames, learning_rate, width, n_layers, average_decay
         As in `specloom.train.recipes.article_mask.ArticleMask`; `n_frames` are the frames in a step of the optimiser.
     """
@@ -90,7 +92,7 @@ class ArticleMapping:
     batch_size: int = 16
     n_frames: int = 128
     learning_rate: float = 1e-3
-    caution: float = 2.0
+    caution: float = 6.0
     width: int = 1024
     n_layers: int = 3
     average_decay: float = 0.99
@@ -157,7 +159,12 @@ class ArticleMapping:
 
     def evaluate(self, state: State) -> Mapping[str, float]:
         """`specloom.train.recipes.enhancement.enhancement_scores`."""
-        return enhancement_scores(state.evaluated("enhancer"), self.spectrum, self.data)
+        return enhancement_scores(self._averaged(state), self.spectrum, self.data)
+
+    def _averaged(self, state: State) -> torch.nn.Module:
+        """The averaged network, with batch normalisation that fits it."""
+        spectra = statistics_spectra(self.data, self.mixing, self.seed, self.spectrum)
+        return dense_average(state, spectra, self.spectrum, self.batch_size)
 
     def header(self, state: State) -> Header:
         """What the model file says."""
@@ -173,7 +180,7 @@ class ArticleMapping:
 
     def exports(self, state: State) -> Mapping[str, NetworkExport]:
         """The one network."""
-        return {"enhancer": dense_export(state, self.spectrum)}
+        return {"enhancer": dense_export(self._averaged(state), self.spectrum)}
 
 
 def article_mapping(request: EnhanceRequest) -> ArticleMapping:

@@ -11,10 +11,11 @@ from torch import Tensor
 
 from specloom.errors import ParameterError
 from specloom.tasks.enhance.features import SpectrumFeatures, WaveformFeatures
-from specloom.train.data import MixingSettings, Mixture, MixtureStream
+from specloom.train.data import MixingSettings, Mixture, MixtureStream, mix_batch
 from specloom.train.losses.signal import negative_si_sdr_db
 from specloom.train.losses.spectral import compressed_spectral_loss
 from specloom.train.nn.spectrum import analysed
+from specloom.train.nn.statistics import with_own_statistics
 from specloom.train.nn.waveform import WaveformEnhancer
 from specloom.train.recipes.enhancement import EnhancementData, enhancement_header, enhancement_scores, request_data
 from specloom.train.recipes.recipe import NetworkExport
@@ -36,6 +37,8 @@ _RESOLUTIONS = tuple(
 # What a loss hears every item at: the compressed spectra have no scale of their own.
 _LOUDNESS = 0.1
 _LONGEST_GRADIENT = 5.0
+# As large as those of training, that batch normalisation of the averaged network is measured on.
+_STATISTICS_BATCHES = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +75,7 @@ class Waveform:
     batch_size: int = 2
     learning_rate: float = 1.5e-3
     si_sdr_weight: float = 0.02
-    lost_speech: float = 2.0
+    lost_speech: float = 3.0
     hop_samples: int = 256
     channels: int = 192
     dilations: tuple[int, ...] = (1, 2, 4, 8, 16, 1, 2, 4)
@@ -147,9 +150,8 @@ class Waveform:
         network = state.networks["enhancer"]
         assert isinstance(network, WaveformEnhancer)
         noisy, clean = (torch.as_tensor(one, device=state.device) for one in batch)
-        padded = torch.nn.functional.pad(noisy, (network.left_samples, network.right_samples))
         with state.autocast():
-            enhanced = network(padded)
+            enhanced = network(_padded(noisy, network))
         gain = _LOUDNESS / (noisy.square().mean(dim=1, keepdim=True).sqrt() + 1e-4)
         losses = self.losses(enhanced.float() * gain, clean * gain)
         for group in state.optimizers["enhancer"].param_groups:
@@ -177,7 +179,20 @@ class Waveform:
 
     def evaluate(self, state: State) -> Mapping[str, float]:
         """`specloom.train.recipes.enhancement.enhancement_scores`."""
-        return enhancement_scores(state.evaluated("enhancer"), self.features(), self.data)
+        return enhancement_scores(self._averaged(state), self.features(), self.data)
+
+    def _averaged(self, state: State) -> WaveformEnhancer:
+        """The averaged network, with batch normalisation that fits it."""
+        network = state.evaluated("enhancer")
+        assert isinstance(network, WaveformEnhancer)
+        firsts = range(0, _STATISTICS_BATCHES * self.batch_size, self.batch_size)
+        batches = (
+            mix_batch(self.data.sources, self.mixing, seed=self.seed, items=range(first, first + self.batch_size)).noisy
+            for first in firsts
+        )
+        return with_own_statistics(
+            network, ((_padded(torch.as_tensor(noisy, device=state.device), network),) for noisy in batches)
+        )
 
     def header(self, state: State) -> Header:
         """What the model file says."""
@@ -198,7 +213,7 @@ class Waveform:
         example = torch.zeros(2, context + 3 * features.hop_samples, device=state.device)
         return {
             "enhancer": NetworkExport(
-                module=state.evaluated("enhancer"),
+                module=self._averaged(state),
                 inputs={"samples": example},
                 outputs=("enhanced",),
                 dynamic={"samples": {0: "batch", 1: "n_samples"}},
@@ -207,6 +222,11 @@ class Waveform:
                 piece=features.hop_samples,
             )
         }
+
+
+def _padded(noisy: Tensor, network: WaveformEnhancer) -> Tensor:
+    """Silence before and after, so that as many samples come back as there are."""
+    return torch.nn.functional.pad(noisy, (network.left_samples, network.right_samples))
 
 
 def waveform(request: EnhanceRequest) -> Waveform:
