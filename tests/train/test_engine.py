@@ -278,6 +278,33 @@ def test_two_ranks_learn_as_one_of_twice_the_batch(tmp_path):
         assert torch.allclose(value, state.networks["net"].state_dict()[name], atol=1e-5), name
 
 
+def test_ranks_that_train_by_minutes_are_at_the_same_place(tmp_path):
+    # Each has a clock of its own; a learning rate that follows progress must not differ.
+    code = (
+        f"import os, sys, time; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "from toy_recipes import Regression\n"
+        "from specloom.train.engine import fit\n"
+        "class Watched(Regression):\n"
+        "    def step(self, state, batch):\n"
+        "        said.append(state.progress)\n"
+        "        return super().step(state, batch)\n"
+        "said = []\n"
+        "time.sleep(0.3 * int(os.environ['RANK']))\n"
+        f"fit(Watched(dropout=0.0, normalise=False), {str(tmp_path / 'run')!r}, minutes=0.5 / 60, device='cpu',\n"
+        "    threads=1, quiet=True)\n"
+        f"open({str(tmp_path)!r} + '/' + os.environ['RANK'], 'w').write(repr(said))\n"
+    )
+    meeting = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    processes = [
+        subprocess.Popen([sys.executable, "-c", code], env=os.environ | meeting | {"RANK": str(rank)})
+        for rank in (0, 1)
+    ]
+    assert [process.wait(60) for process in processes] == [0, 0]
+    first, second = ((tmp_path / str(rank)).read_text() for rank in (0, 1))
+    assert first == second
+    assert len(first) > 10
+
+
 def free_port():
     import socket
 

@@ -129,7 +129,8 @@ def fit(
         batches = recipe.batches(first_item=state.items + ranks.rank * recipe.batch_size, every=every, device=place)
         books = _Books(recipe, state, folder, quiet=quiet) if ranks.leads else None
         began = time.monotonic() - state.trained_s
-        done = _share_done(state, steps, minutes)
+        # By minutes every rank has a clock of its own; what follows `progress` must be the same on all of them.
+        done = ranks.largest(_share_done(state, steps, minutes), place)
         finished, stopped = done >= 1, False
         try:
             while not (finished or stopped):
@@ -146,8 +147,8 @@ def fit(
                 state.trained_s = time.monotonic() - began
 
                 # All ranks end together, though a signal or the clock may reach one of them first.
-                done = _share_done(state, steps, minutes)
-                finished = ranks.any(done >= 1, place)
+                done = ranks.largest(_share_done(state, steps, minutes), place)
+                finished = done >= 1
                 stopped = ranks.any(signals.came, place)
                 if books is None:
                     continue

@@ -47,6 +47,14 @@ class Ranks:
         distributed.all_reduce(raised)
         return bool(raised.item() > 0)
 
+    def largest(self, value: float, device: torch.device) -> float:
+        """The largest value on any rank, on all of them."""
+        if self.world == 1:
+            return value
+        shared = torch.tensor([value], dtype=torch.float64, device=device)
+        distributed.all_reduce(shared, op=distributed.ReduceOp.MAX)
+        return float(shared.item())
+
     def share(self, content: bytes | None) -> bytes | None:
         """What rank 0 has, on every rank."""
         if self.world == 1:

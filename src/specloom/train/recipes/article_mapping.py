@@ -11,7 +11,8 @@ from torch import Tensor
 
 from specloom.errors import ParameterError
 from specloom.tasks.enhance.features import SpectrumFeatures
-from specloom.train.data import MixingSettings, Mixture, MixtureStream
+from specloom.train.data import MixingSettings, Mixture
+from specloom.train.data.device import mixture_stream
 from specloom.train.nn.dense import DenseMapping, Features
 from specloom.train.nn.spectrum import analysed, context_windows
 from specloom.train.recipes.article_mask import (
@@ -129,13 +130,14 @@ class ArticleMapping:
         network.set_statistics(statistics_spectra(self.data, self.mixing, self.seed, self.spectrum))
         return dense_state(network, device, learning_rate=self.learning_rate, average_decay=self.average_decay)
 
-    def batches(self, *, first_item: int, every: int, device: torch.device) -> Iterator[Mixture]:
-        """Mixes without end."""
-        return MixtureStream(
+    def batches(self, *, first_item: int, every: int, device: torch.device) -> Iterator[Any]:
+        """Mixes without end; on a GPU they are mixed there."""
+        return mixture_stream(
             self.data.sources,
             self.mixing,
             seed=self.seed,
             batch_size=self.batch_size,
+            device=device,
             first_item=first_item,
             every=every,
             workers=self.workers,

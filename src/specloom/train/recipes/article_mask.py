@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from specloom.tasks.enhance.features import SpectrumFeatures
-from specloom.train.data import MixingSettings, Mixture, MixtureStream, mix_batch
+from specloom.train.data import MixingSettings, Mixture, mix_batch
+from specloom.train.data.device import mixture_stream
 from specloom.train.losses.masks import mask_target
 from specloom.train.nn.dense import DenseMask, Features
 from specloom.train.nn.spectrum import analysed, context_windows, with_context
@@ -131,13 +132,14 @@ class ArticleMask:
         network.set_statistics(statistics_spectra(self.data, self.mixing, self.seed, self.spectrum))
         return dense_state(network, device, learning_rate=self.learning_rate, average_decay=self.average_decay)
 
-    def batches(self, *, first_item: int, every: int, device: torch.device) -> Iterator[Mixture]:
-        """Mixes without end."""
-        return MixtureStream(
+    def batches(self, *, first_item: int, every: int, device: torch.device) -> Iterator[Any]:
+        """Mixes without end; on a GPU they are mixed there."""
+        return mixture_stream(
             self.data.sources,
             self.mixing,
             seed=self.seed,
             batch_size=self.batch_size,
+            device=device,
             first_item=first_item,
             every=every,
             workers=self.workers,

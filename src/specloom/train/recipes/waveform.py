@@ -11,7 +11,8 @@ from torch import Tensor
 
 from specloom.errors import ParameterError
 from specloom.tasks.enhance.features import SpectrumFeatures, WaveformFeatures
-from specloom.train.data import MixingSettings, Mixture, MixtureStream, mix_batch
+from specloom.train.data import MixingSettings, Mixture, mix_batch
+from specloom.train.data.device import mixture_stream
 from specloom.train.losses.signal import negative_si_sdr_db
 from specloom.train.losses.spectral import compressed_spectral_loss
 from specloom.train.nn.spectrum import analysed
@@ -59,7 +60,7 @@ class Waveform:
     learning_rate : float
         Of AdamW; it falls in the second half.
     si_sdr_weight : float
-        Of the loss on samples, in dB, beside the mean of three compressed spectral losses.
+        Of the loss on samples, in dB, beside the sum of three compressed spectral losses.
     lost_speech : float
         See `compressed_spectral_loss`.
     hop_samples, channels, dilations, ahead_frames
@@ -133,13 +134,14 @@ class Waveform:
             device=device,
         )
 
-    def batches(self, *, first_item: int, every: int, device: torch.device) -> Iterator[Mixture]:
-        """Mixes without end."""
-        return MixtureStream(
+    def batches(self, *, first_item: int, every: int, device: torch.device) -> Iterator[Any]:
+        """Mixes without end; on a GPU they are mixed there."""
+        return mixture_stream(
             self.data.sources,
             self.mixing,
             seed=self.seed,
             batch_size=self.batch_size,
+            device=device,
             first_item=first_item,
             every=every,
             workers=self.workers,
