@@ -57,7 +57,7 @@ $(VENV)/.python:
 	@touch $@
 
 $(VENV)/.core: requirements/core.lock pyproject.toml | $(VENV)/.python
-	@echo 'Installing numpy, scipy, numba, matplotlib and what they need (about 140 MB to download, once) ...'
+	@echo 'Installing numpy, scipy, numba, matplotlib and what they need (about 160 MB to download, once) ...'
 	@$(LOCKED) -r requirements/core.lock
 	@$(ITSELF)
 	@touch $@
