@@ -147,13 +147,15 @@ def test_the_store_is_used_again_until_a_recording_changes(tmp_path):
     assert len(prepared(tmp_path, find_speech(tmp_path / "s")).clips.samples) == 1600 + 2400
 
 
-@pytest.mark.parametrize("damage", ["short", "missing", "index"])
+@pytest.mark.parametrize("damage", ["short", "missing", "index", "half an index", "another index"])
 def test_a_store_that_was_interrupted_is_made_again(tmp_path, damage):
     tree(tmp_path / "s", "a.wav", "b.wav")
     whole = np.array(prepared(tmp_path, find_speech(tmp_path / "s")).clips.samples)
     store = next((tmp_path / "run").glob("*.pcm"))
     if damage == "short":
         os.truncate(store, 100)
+    elif damage.endswith(" index"):
+        store.with_suffix(".json").write_text('{"lengths": [' if damage.startswith("half") else "[]")
     else:
         (store if damage == "missing" else store.with_suffix(".json")).unlink()
     assert np.array_equal(prepared(tmp_path, find_speech(tmp_path / "s")).clips.samples, whole)

@@ -150,17 +150,21 @@ def _key(recordings: Sequence[Recording], sample_rate: int) -> str:
 def _stored(store: Path, index: Path) -> Prepared | None:
     if not (store.is_file() and index.is_file()):
         return None
-    said = json.loads(index.read_text(encoding="utf-8"))
-    if store.stat().st_size != 2 * sum(said["lengths"]):
+    try:
+        said = json.loads(index.read_text(encoding="utf-8"))
+        if store.stat().st_size != 2 * sum(said["lengths"]):
+            return None
+        clips = Clips(
+            store.resolve(),
+            lengths=said["lengths"],
+            groups=said["groups"],
+            names=said["names"],
+            sample_rate=said["sample_rate"],
+        )
+        return Prepared(clips=clips, problems=tuple(said["problems"]))
+    except (ValueError, KeyError, TypeError):
+        # An index that a power failure cut short: it is made anew.
         return None
-    clips = Clips(
-        store.resolve(),
-        lengths=said["lengths"],
-        groups=said["groups"],
-        names=said["names"],
-        sample_rate=said["sample_rate"],
-    )
-    return Prepared(clips=clips, problems=tuple(said["problems"]))
 
 
 def _write(
