@@ -290,7 +290,7 @@ def test_ranks_that_train_by_minutes_are_at_the_same_place(tmp_path):
         "        return super().step(state, batch)\n"
         "said = []\n"
         "time.sleep(0.3 * int(os.environ['RANK']))\n"
-        f"fit(Watched(dropout=0.0, normalise=False), {str(tmp_path / 'run')!r}, minutes=0.5 / 60, device='cpu',\n"
+        f"fit(Watched(dropout=0.0, normalise=False), {str(tmp_path / 'run')!r}, minutes=3 / 60, device='cpu',\n"
         "    threads=1, quiet=True)\n"
         f"open({str(tmp_path)!r} + '/' + os.environ['RANK'], 'w').write(repr(said))\n"
     )

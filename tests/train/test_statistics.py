@@ -11,7 +11,6 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
 from specloom.train.nn.causal import CausalEnhancer  # noqa: E402
-from specloom.train.nn.causal import remember_statistics as remember_of_spectra  # noqa: E402
 from specloom.train.nn.statistics import remember_statistics, with_own_statistics  # noqa: E402
 
 
@@ -71,7 +70,7 @@ def test_networks_with_several_inputs_and_states() -> None:
     other.load_state_dict(one.state_dict())
     spectra = [torch.randn(2, 7, 65, 2, generator=torch.Generator().manual_seed(seed)) for seed in range(2)]
     remember_statistics(one, ((spec, *one.initial_states(2)) for spec in spectra))
-    remember_of_spectra(other, spectra)
+    other = with_own_statistics(other, [(spec, *other.initial_states(2)) for spec in spectra])
     ours, theirs = one.state_dict(), other.state_dict()
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
     assert float(one.settle.running_mean.abs().max()) > 0.0

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-
-from specloom.train.nn import statistics
 
 _SLOPE = 0.1
 """Of the leaky ReLU."""
@@ -155,8 +153,3 @@ def without_normalisation(enhancer: CausalEnhancer) -> CausalEnhancer:
         if isinstance(layer, Layer) and isinstance(layer.settle, nn.BatchNorm1d):
             layer.dense, layer.settle = nn.utils.fuse_linear_bn_eval(layer.dense, layer.settle), nn.Identity()
     return folded
-
-
-def remember_statistics(enhancer: CausalEnhancer, spectra: Iterable[Tensor]) -> None:
-    """`specloom.train.nn.statistics.remember_statistics` for spectra ``(batch, n_frames, n_bins, 2)``."""
-    statistics.remember_statistics(enhancer, ((spec, *enhancer.initial_states(len(spec))) for spec in spectra))

@@ -12,7 +12,6 @@ from torch import Tensor
 from specloom.errors import ParameterError
 from specloom.tasks.enhance.features import SpectrumFeatures
 from specloom.train.data import MixingSettings, Mixture
-from specloom.train.data.device import mixture_stream
 from specloom.train.nn.dense import DenseMapping, Features
 from specloom.train.nn.spectrum import analysed, context_windows
 from specloom.train.recipes.article_mask import (
@@ -21,11 +20,18 @@ from specloom.train.recipes.article_mask import (
     dense_average,
     dense_export,
     dense_state,
-    fall,
     minibatches,
     statistics_spectra,
 )
-from specloom.train.recipes.enhancement import EnhancementData, enhancement_header, enhancement_scores, request_data
+from specloom.train.recipes.enhancement import (
+    EnhancementData,
+    enhancement_batches,
+    enhancement_header,
+    enhancement_scores,
+    refuse_target,
+    request_data,
+    set_learning_rate,
+)
 from specloom.train.recipes.recipe import NetworkExport
 from specloom.train.state import State, descend
 
@@ -132,16 +138,7 @@ class ArticleMapping:
 
     def batches(self, *, first_item: int, every: int, device: torch.device) -> Iterator[Any]:
         """Mixes without end; on a GPU they are mixed there."""
-        return mixture_stream(
-            self.data.sources,
-            self.mixing,
-            seed=self.seed,
-            batch_size=self.batch_size,
-            device=device,
-            first_item=first_item,
-            every=every,
-            workers=self.workers,
-        )
+        return enhancement_batches(self, first_item=first_item, every=every, device=device)
 
     def step(self, state: State, batch: Mixture) -> Mapping[str, Tensor | float]:
         """All frames of the batch, in random order, some at a time."""
@@ -149,7 +146,7 @@ class ArticleMapping:
         assert isinstance(network, DenseMapping)
         noisy, clean = (analysed(torch.as_tensor(one, device=state.device), self.spectrum) for one in batch)
         windows, wanted = context_windows(noisy, self.spectrum), network.normalised(clean.flatten(0, 1))
-        fall(state, self.learning_rate)
+        set_learning_rate(state, self.learning_rate)
         losses = []
         for some in minibatches(len(windows), self.n_frames):
             with state.autocast():
@@ -170,15 +167,7 @@ class ArticleMapping:
 
     def header(self, state: State) -> Header:
         """What the model file says."""
-        return enhancement_header(
-            name=self.name,
-            network=state.networks["enhancer"],
-            settings=self.network_settings(),
-            features=self.spectrum,
-            data=self.data,
-            state=state,
-            seed=self.seed,
-        )
+        return enhancement_header(self, state, self.spectrum)
 
     def exports(self, state: State) -> Mapping[str, NetworkExport]:
         """The one network."""
@@ -187,10 +176,6 @@ class ArticleMapping:
 
 def article_mapping(request: EnhanceRequest) -> ArticleMapping:
     """The recipe for the recordings of a request."""
-    if request.target is not None:
-        raise ParameterError(
-            f"target={request.target!r}: the recipe 'article-mapping' learns magnitudes; leave it out, or "
-            "choose 'article-mask'"
-        )
+    refuse_target(request, learned="magnitudes")
     data = request_data(request, sample_rate=ARTICLE_FEATURES.sample_rate)
     return ArticleMapping(data=data, seed=request.seed, workers=request.workers)

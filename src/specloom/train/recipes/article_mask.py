@@ -18,12 +18,18 @@ from torch import Tensor
 
 from specloom.tasks.enhance.features import SpectrumFeatures
 from specloom.train.data import MixingSettings, Mixture, mix_batch
-from specloom.train.data.device import mixture_stream
 from specloom.train.losses.masks import mask_target
 from specloom.train.nn.dense import DenseMask, Features
 from specloom.train.nn.spectrum import analysed, context_windows, with_context
 from specloom.train.nn.statistics import with_own_statistics
-from specloom.train.recipes.enhancement import EnhancementData, enhancement_header, enhancement_scores, request_data
+from specloom.train.recipes.enhancement import (
+    EnhancementData,
+    enhancement_batches,
+    enhancement_header,
+    enhancement_scores,
+    request_data,
+    set_learning_rate,
+)
 from specloom.train.recipes.recipe import NetworkExport
 from specloom.train.state import State, descend
 
@@ -134,16 +140,7 @@ class ArticleMask:
 
     def batches(self, *, first_item: int, every: int, device: torch.device) -> Iterator[Any]:
         """Mixes without end; on a GPU they are mixed there."""
-        return mixture_stream(
-            self.data.sources,
-            self.mixing,
-            seed=self.seed,
-            batch_size=self.batch_size,
-            device=device,
-            first_item=first_item,
-            every=every,
-            workers=self.workers,
-        )
+        return enhancement_batches(self, first_item=first_item, every=every, device=device)
 
     def step(self, state: State, batch: Mixture) -> Mapping[str, Tensor | float]:
         """All frames of the batch, 128 at a time."""
@@ -154,7 +151,7 @@ class ArticleMask:
         speech, sound = _complex_of(clean), _complex_of(noisy)
         wanted = torch.from_numpy(target.values(speech, sound - speech)).flatten(0, 1).to(state.device)
         windows = context_windows(noisy, self.spectrum)
-        fall(state, self.learning_rate)
+        set_learning_rate(state, self.learning_rate)
         losses = []
         for some in minibatches(len(windows), _N_FRAMES):
             with state.autocast():
@@ -175,15 +172,7 @@ class ArticleMask:
 
     def header(self, state: State) -> Header:
         """What the model file says."""
-        return enhancement_header(
-            name=self.name,
-            network=state.networks["enhancer"],
-            settings=self.network_settings(),
-            features=self.spectrum,
-            data=self.data,
-            state=state,
-            seed=self.seed,
-        )
+        return enhancement_header(self, state, self.spectrum)
 
     def exports(self, state: State) -> Mapping[str, NetworkExport]:
         """The one network."""
@@ -232,14 +221,6 @@ def statistics_spectra(data: EnhancementData, mixing: MixingSettings, seed: int,
     """Spectra of noisy training items, for the numbers that normalise: the same ones every time."""
     items = mix_batch(data.sources, mixing, seed=seed, items=range(_STATISTICS_ITEMS))
     return analysed(torch.from_numpy(items.noisy), spectrum)
-
-
-def fall(state: State, learning_rate: float) -> None:
-    """Set the learning rate: even until 60 % of the training, then down to a fiftieth in a straight line."""
-    share = min(1.0, max(0.02, (1.0 - state.progress) / 0.4))
-    for optimizer in state.optimizers.values():
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate * share
 
 
 def minibatches(n_frames: int, size: int) -> Iterator[Tensor]:

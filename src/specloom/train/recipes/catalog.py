@@ -52,8 +52,6 @@ class EnhanceRequest:
         The mask that a mask recipe learns; None leaves it to the recipe.
     speaker_from : str or None
         How the speaker is told from a path (`specloom.train.data`); None leaves it to that module.
-    device_mixing : bool
-        Mix on the training device.
     steps, minutes : int and float or None
         How long; see `specloom.train.engine.fit`.
     threads : int or None
@@ -68,7 +66,6 @@ class EnhanceRequest:
     workers: int = 1
     target: str | None = None
     speaker_from: str | None = None
-    device_mixing: bool = False
     steps: int | None = None
     minutes: float | None = None
     threads: int | None = None

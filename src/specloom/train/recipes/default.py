@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 from torch import Tensor
 
-from specloom.errors import ParameterError
 from specloom.tasks.enhance.features import SpectrumFeatures
 from specloom.train.data import MixingSettings, Mixture, mix_batch
-from specloom.train.data.device import mixture_stream
 from specloom.train.losses.intelligibility import IntelligibilityLoss
 from specloom.train.losses.perceptual import PerceptualLoss
 from specloom.train.losses.signal import negative_si_sdr_db
@@ -20,7 +18,15 @@ from specloom.train.losses.spectral import compressed_spectral_loss
 from specloom.train.nn.causal import CausalEnhancer, without_normalisation
 from specloom.train.nn.spectrum import analysed, synthesised
 from specloom.train.nn.statistics import with_own_statistics
-from specloom.train.recipes.enhancement import EnhancementData, enhancement_header, enhancement_scores, request_data
+from specloom.train.recipes.enhancement import (
+    EnhancementData,
+    enhancement_batches,
+    enhancement_header,
+    enhancement_scores,
+    refuse_target,
+    request_data,
+    set_learning_rate,
+)
 from specloom.train.recipes.recipe import NetworkExport
 from specloom.train.state import State, descend
 
@@ -31,8 +37,11 @@ if TYPE_CHECKING:
 FEATURES: Final = SpectrumFeatures(sample_rate=16_000, n_fft=512, win_length=512, hop_length=256, window="sqrt_hann")
 """32 ms windows every 16 ms: the latency is one window."""
 
-MIXING: Final = MixingSettings(seconds=3.0, snr_db=(-6.0, 16.0), noise_only_share=0.0, room_share=0.15)
-"""Without items of noise alone: the perceptual loss and the SI-SDR need speech to compare with."""
+MIXING: Final = MixingSettings(
+    seconds=3.0, snr_db=(-6.0, 16.0), noise_only_share=0.0, room_share=0.15, level_dbfs=(-50.0, -12.0)
+)
+"""Without items of noise alone: the perceptual loss and the SI-SDR need speech to compare with. Down to levels that
+are hardly recorded: what is soft should be cleaned like what is loud."""
 
 _MOST_GRADIENT = 1.0
 _WARM_UP_STEPS = 300
@@ -82,7 +91,7 @@ class Default:
     spectral_weight: float = 2.0
     perceptual_weight: float = 0.1
     intelligibility_weight: float = 1.0
-    si_sdr_weight: float = 0.15
+    si_sdr_weight: float = 0.3
     lost_speech: float = 0.25
     heard: PerceptualLoss = field(default_factory=PerceptualLoss, init=False, repr=False)
     understood: IntelligibilityLoss = field(default_factory=IntelligibilityLoss, init=False, repr=False)
@@ -123,16 +132,7 @@ class Default:
 
     def batches(self, *, first_item: int, every: int, device: torch.device) -> Iterator[Any]:
         """Mixes without end; on a GPU they are mixed there."""
-        return mixture_stream(
-            self.data.sources,
-            self.mixing,
-            seed=self.seed,
-            batch_size=self.batch_size,
-            device=device,
-            first_item=first_item,
-            every=every,
-            workers=self.workers,
-        )
+        return enhancement_batches(self, first_item=first_item, every=every, device=device)
 
     def step(self, state: State, batch: Mixture) -> Mapping[str, Tensor | float]:
         """One batch, four losses: the spectrum, what is heard of the difference, what is understood, the samples."""
@@ -156,7 +156,7 @@ class Default:
             + self.intelligibility_weight * lost_words
             + self.si_sdr_weight * distortion_db
         )
-        self._pace(state)
+        set_learning_rate(state, self.learning_rate, warm_up_steps=_WARM_UP_STEPS)
         norm = descend(state, "enhancer", loss, max_norm=_MOST_GRADIENT)
         losses = {
             "loss": loss,
@@ -166,12 +166,6 @@ class Default:
             "distortion_db": distortion_db,
         }
         return {**{name: value.detach() for name, value in losses.items()}, "gradient_norm": norm}
-
-    def _pace(self, state: State) -> None:
-        """Learning rate: up over the first steps, even, and down to a fiftieth in the last 40 % of the training."""
-        share = min(1.0, (state.step + 1) / _WARM_UP_STEPS, max(0.02, (1.0 - state.progress) / 0.4))
-        for group in state.optimizers["enhancer"].param_groups:
-            group["lr"] = self.learning_rate * share
 
     def evaluate(self, state: State) -> Mapping[str, float]:
         """`specloom.train.recipes.enhancement.enhancement_scores`."""
@@ -192,15 +186,7 @@ class Default:
 
     def header(self, state: State) -> Header:
         """What the model file says."""
-        return enhancement_header(
-            name=self.name,
-            network=state.networks["enhancer"],
-            settings=self.network_settings(),
-            features=FEATURES,
-            data=self.data,
-            state=state,
-            seed=self.seed,
-        )
+        return enhancement_header(self, state, FEATURES)
 
     def exports(self, state: State) -> Mapping[str, NetworkExport]:
         """The one network, batch normalisation folded."""
@@ -229,9 +215,5 @@ def tiny(request: EnhanceRequest) -> Default:
 
 
 def _data(request: EnhanceRequest) -> EnhancementData:
-    if request.target is not None:
-        raise ParameterError(
-            f"target={request.target!r}: the recipe {request.recipe!r} learns no mask; leave it out, or choose "
-            "'article-mask'"
-        )
+    refuse_target(request, learned="no mask")
     return request_data(request, sample_rate=FEATURES.sample_rate)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,7 @@ from specloom.train.data import (
     split_recordings,
     validation_pairs,
 )
+from specloom.train.data.device import mixture_stream
 from specloom.version import __version__
 
 if TYPE_CHECKING:
@@ -67,6 +68,44 @@ class EnhancementData:
             raise ParameterError(
                 f"the recordings are at {self.sample_rate} Hz: this recipe learns at {sample_rate} Hz; make them so"
             )
+
+
+class EnhancementRecipe(Protocol):
+    """What recipes for enhancement have, and the functions of this module ask of them."""
+
+    @property
+    def name(self) -> str:
+        """Of the recipe."""
+        ...
+
+    @property
+    def data(self) -> EnhancementData:
+        """What is mixed, and what is measured on."""
+        ...
+
+    @property
+    def seed(self) -> int:
+        """Weights, split and mixes come from it."""
+        ...
+
+    @property
+    def workers(self) -> int:
+        """Processes that mix."""
+        ...
+
+    @property
+    def mixing(self) -> MixingSettings:
+        """How items are mixed."""
+        ...
+
+    @property
+    def batch_size(self) -> int:
+        """Items in a step."""
+        ...
+
+    def network_settings(self) -> Mapping[str, Any]:
+        """What the network is built with."""
+        ...
 
 
 def request_data(request: EnhanceRequest, *, sample_rate: int) -> EnhancementData:
@@ -200,35 +239,61 @@ def _gains(judge: Judge, pair: Pair, enhanced: npt.NDArray[np.float32]) -> dict[
     return found
 
 
-def enhancement_header(
-    *,
-    name: str,
-    network: nn.Module,
-    settings: Mapping[str, Any],
-    features: EnhanceFeatures,
-    data: EnhancementData,
-    state: State,
-    seed: int,
-) -> Header:
+def enhancement_batches(
+    recipe: EnhancementRecipe, *, first_item: int, every: int, device: torch.device
+) -> Iterator[Any]:
+    """Mixes without end of a recipe's recordings; on a GPU they are mixed there."""
+    return mixture_stream(
+        recipe.data.sources,
+        recipe.mixing,
+        seed=recipe.seed,
+        batch_size=recipe.batch_size,
+        device=device,
+        first_item=first_item,
+        every=every,
+        workers=recipe.workers,
+    )
+
+
+def set_learning_rate(state: State, learning_rate: float, *, warm_up_steps: int = 1) -> None:
+    """Up over the first steps, even until 60 % of the training, then down to a fiftieth in a straight line."""
+    share = min(1.0, (state.step + 1) / warm_up_steps, max(0.02, (1.0 - state.progress) / 0.4))
+    for optimizer in state.optimizers.values():
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate * share
+
+
+def refuse_target(request: EnhanceRequest, *, learned: str) -> None:
+    """A recipe that learns something else than masks is asked for one."""
+    if request.target is not None:
+        raise ParameterError(
+            f"target={request.target!r}: the recipe {request.recipe!r} learns {learned}; leave it out, or choose "
+            "'article-mask'"
+        )
+
+
+def enhancement_header(recipe: EnhancementRecipe, state: State, features: EnhanceFeatures) -> Header:
     """What the model file of a recipe with one network says."""
+    network, data = state.networks["enhancer"], recipe.data
     noise = data.sources.noise
     states = getattr(network, "state_shapes", {})
     origin = ModelOrigin(
-        recipe=name,
+        recipe=recipe.name,
         speech_hours=data.sources.speech.seconds / 3600.0,
         noise_hours=0.0 if noise is None else noise.seconds / 3600.0,
         audio_hours_seen=state.audio_s / 3600.0,
         steps=state.step,
-        seed=seed,
+        seed=recipe.seed,
         data=data.description,
         scores={} if state.best_score is None else {"validation": state.best_score},
     )
+    kind = NetworkHeader(kind=type(network).__name__, settings=recipe.network_settings(), states=states)
     return Header(
         made_with=f"specloom {__version__}",
         task="enhance",
-        name=name,
+        name=recipe.name,
         features=features.to_json(),
-        networks={"enhancer": NetworkHeader(kind=type(network).__name__, settings=settings, states=states)},
+        networks={"enhancer": kind},
         statistics={},
         origin=origin,
     )

@@ -12,13 +12,19 @@ from torch import Tensor
 from specloom.errors import ParameterError
 from specloom.tasks.enhance.features import SpectrumFeatures, WaveformFeatures
 from specloom.train.data import MixingSettings, Mixture, mix_batch
-from specloom.train.data.device import mixture_stream
 from specloom.train.losses.signal import negative_si_sdr_db
 from specloom.train.losses.spectral import compressed_spectral_loss
 from specloom.train.nn.spectrum import analysed
 from specloom.train.nn.statistics import with_own_statistics
 from specloom.train.nn.waveform import WaveformEnhancer
-from specloom.train.recipes.enhancement import EnhancementData, enhancement_header, enhancement_scores, request_data
+from specloom.train.recipes.enhancement import (
+    EnhancementData,
+    enhancement_batches,
+    enhancement_header,
+    enhancement_scores,
+    refuse_target,
+    request_data,
+)
 from specloom.train.recipes.recipe import NetworkExport
 from specloom.train.state import State, descend
 
@@ -136,16 +142,7 @@ class Waveform:
 
     def batches(self, *, first_item: int, every: int, device: torch.device) -> Iterator[Any]:
         """Mixes without end; on a GPU they are mixed there."""
-        return mixture_stream(
-            self.data.sources,
-            self.mixing,
-            seed=self.seed,
-            batch_size=self.batch_size,
-            device=device,
-            first_item=first_item,
-            every=every,
-            workers=self.workers,
-        )
+        return enhancement_batches(self, first_item=first_item, every=every, device=device)
 
     def step(self, state: State, batch: Mixture) -> Mapping[str, Tensor | float]:
         """One step of the optimiser."""
@@ -198,15 +195,7 @@ class Waveform:
 
     def header(self, state: State) -> Header:
         """What the model file says."""
-        return enhancement_header(
-            name=self.name,
-            network=state.networks["enhancer"],
-            settings=self.network_settings(),
-            features=self.features(),
-            data=self.data,
-            state=state,
-            seed=self.seed,
-        )
+        return enhancement_header(self, state, self.features())
 
     def exports(self, state: State) -> Mapping[str, NetworkExport]:
         """The one network."""
@@ -233,9 +222,6 @@ def _padded(noisy: Tensor, network: WaveformEnhancer) -> Tensor:
 
 def waveform(request: EnhanceRequest) -> Waveform:
     """The recipe for the recordings of a request."""
-    if request.target is not None:
-        raise ParameterError(
-            f"target={request.target!r}: the recipe 'waveform' learns samples; leave it out, or choose 'article-mask'"
-        )
+    refuse_target(request, learned="samples")
     data = request_data(request, sample_rate=_SAMPLE_RATE)
     return Waveform(data=data, seed=request.seed, workers=request.workers)
