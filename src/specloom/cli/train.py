@@ -41,6 +41,8 @@ class TrainEnhance:
 
     specloom train enhance --resume -o mine.onnx
 
+    specloom train enhance --from default --speech ours/ --noise ours-too/ --minutes 20 -o adapted.onnx
+
     A run that is resumed ends where it would have ended without the stop: on the CPU, with as many threads and by
     --steps, to the bit.
     """
@@ -75,6 +77,9 @@ class TrainEnhance:
 
     target: Annotated[str | None, tyro.conf.arg(metavar="MASK", help_behavior_hint="")] = None
     """The mask that a mask recipe learns: ibm, irm, iam, psm, cirm, orm."""
+
+    begin_from: Annotated[str | None, tyro.conf.arg(name="from", metavar="MODEL", help_behavior_hint="")] = None
+    """Begin with the weights of this model file (or of 'default' or 'tiny', which ship) instead of random ones."""
 
     speaker_from: Annotated[str | None, tyro.conf.arg(metavar="RULE", help_behavior_hint="")] = None
     """How the speaker is told from a file's path, if not by folder."""
@@ -151,6 +156,7 @@ class TrainEnhance:
 
     def _request(self, out: Path) -> EnhanceRequest:
         """What is asked for, or was asked for when the run began."""
+        from specloom.train.checkpoint import LAST
         from specloom.train.recipes.catalog import EnhanceRequest, continued, remembered
 
         folder = out.with_suffix(".training")
@@ -162,7 +168,7 @@ class TrainEnhance:
                 raise ParameterError("say how long: --minutes N or --steps N")
             if not (self.speech and self.noise):
                 raise ParameterError("--speech DIR and --noise DIR are needed: folders of recordings to learn from")
-            if (folder / "last.safetensors").exists():
+            if (folder / LAST).exists():
                 raise TrainingError(f"{folder} holds a run already: go on with it (--resume), or choose another -o")
             request = EnhanceRequest(**({"recipe": "default"} | given))
         return request
@@ -170,7 +176,7 @@ class TrainEnhance:
     def _given(self) -> dict[str, Any]:
         """What stands on the command line, of what the request holds."""
         folders = {name: tuple(map(str, getattr(self, name))) for name in ("speech", "noise")}
-        names = ("recipe", "steps", "minutes", "seed", "target", "speaker_from", "threads", "workers")
+        names = ("recipe", "steps", "minutes", "seed", "target", "begin_from", "speaker_from", "threads", "workers")
         plain = {name: getattr(self, name) for name in names}
         return {name: value for name, value in (folders | plain).items() if value not in (None, ())}
 

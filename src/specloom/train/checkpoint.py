@@ -17,6 +17,8 @@ from specloom.io.atomic import written_beside
 from specloom.train.state import State
 
 FORMAT = 1
+LAST, BEST = "last.safetensors", "best.safetensors"
+"""The checkpoints of a run's folder."""
 _COUNTERS = ("step", "items", "audio_s", "trained_s", "best_score", "skipped_steps", "skipped_in_a_row")
 # What a value of a state dictionary becomes in JSON when JSON has no such thing.
 _TENSOR, _TUPLE, _ITEMS = "tensor", "tuple", "items"

@@ -18,13 +18,11 @@ import numpy as np
 import torch
 
 from specloom.errors import ParameterError, TrainingError
-from specloom.train.checkpoint import restore, save_checkpoint
+from specloom.train.checkpoint import BEST, LAST, restore, save_checkpoint
 from specloom.train.logs import Means, Screen, TrainingLog
 from specloom.train.ranks import join_ranks, leave_ranks
 from specloom.train.recipes.recipe import Recipe
 from specloom.train.state import State
-
-LAST, BEST = "last.safetensors", "best.safetensors"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -47,7 +47,14 @@ class IntelligibilityLoss(nn.Module):
         wanted, loudness = self._envelopes(clean)
         found, _ = self._envelopes(estimate)
         spoken = loudness > loudness.amax(1, keepdim=True) * 10 ** (-_RANGE_DB / 10)
-        return torch.stack([self._item(*item) for item in zip(found, wanted, spoken, strict=True)])
+        # Frames in which somebody speaks come first, in their order; the others are not looked at.
+        order = spoken.logical_not().to(torch.uint8).argsort(dim=1, stable=True)[..., None].expand_as(wanted)
+        found, wanted = (one.gather(1, order) for one in (found, wanted))
+        likeness = _correlations(found, wanted)
+        first = torch.arange(likeness.shape[1], device=clean.device) * _SEGMENT_HOP
+        whole = first + _SEGMENT_FRAMES <= spoken.sum(1, keepdim=True)
+        lost = ((1 - likeness.mean(-1)) * whole).sum(1)
+        return lost / whole.sum(1).clamp(min=1)
 
     def _envelopes(self, audio: Tensor) -> tuple[Tensor, Tensor]:
         """Envelope per band ``(batch, n_frames, 15)``, and the power of every frame."""
@@ -57,16 +64,17 @@ class IntelligibilityLoss(nn.Module):
         power = (spec.real.square() + spec.imag.square()).transpose(1, 2)
         return (power @ self.bands + 1e-10).sqrt(), power.sum(-1)
 
-    def _item(self, found: Tensor, wanted: Tensor, spoken: Tensor) -> Tensor:
-        found, wanted = found[spoken], wanted[spoken]
-        if len(wanted) < _SEGMENT_FRAMES:
-            return 0.0 * found.sum()
-        found, wanted = (one.unfold(0, _SEGMENT_FRAMES, _SEGMENT_HOP) for one in (found, wanted))
-        found = found * (wanted.norm(dim=-1, keepdim=True) / (found.norm(dim=-1, keepdim=True) + 1e-8))
-        found = torch.minimum(found, _LEAST_CORRECTION * wanted)
-        found, wanted = (one - one.mean(-1, keepdim=True) for one in (found, wanted))
-        sizes = (found.square().sum(-1) + 1e-12).sqrt() * (wanted.square().sum(-1) + 1e-12).sqrt()
-        return 1 - ((found * wanted).sum(-1) / sizes).mean()
+
+def _correlations(found: Tensor, wanted: Tensor) -> Tensor:
+    """Envelopes ``(batch, n_frames, 15)`` -> how alike they are in every stretch and band, ``(batch, n_stretches, 15)``."""
+    if found.shape[1] < _SEGMENT_FRAMES:
+        return found[:, :0]
+    found, wanted = (one.unfold(1, _SEGMENT_FRAMES, _SEGMENT_HOP) for one in (found, wanted))
+    found = found * (wanted.norm(dim=-1, keepdim=True) / (found.norm(dim=-1, keepdim=True) + 1e-8))
+    found = torch.minimum(found, _LEAST_CORRECTION * wanted)
+    found, wanted = (one - one.mean(-1, keepdim=True) for one in (found, wanted))
+    sizes = (found.square().sum(-1) + 1e-12).sqrt() * (wanted.square().sum(-1) + 1e-12).sqrt()
+    return (found * wanted).sum(-1) / sizes
 
 
 def _third_octaves() -> Tensor:

@@ -20,6 +20,9 @@ _MOMENTUM = 0.02
 _STRIDE, _WIDTH = 4, 8
 """Bins from one position to the next, and bins that a position sees."""
 
+_N_PARTS = 3
+"""Numbers per bin that the network sees; see `compressed`."""
+
 _MOSTLY_KEPT = 1.5
 """Bias of the mask: its real part starts at tanh(1.5) = 0.91, so what is not known to be noise stays."""
 
@@ -42,6 +45,9 @@ class CausalEnhancer(nn.Module):
         Of each recurrent layer; at most `n_bins`.
     n_layers
         Recurrent layers.
+    past_frames
+        Frames before the current one that the convolution sees too: noise and harmonics are told apart at the full
+        resolution in frequency by how they change.
 
     Notes
     -----
@@ -51,13 +57,18 @@ class CausalEnhancer(nn.Module):
     speech separation", 2016.
     """
 
-    def __init__(self, *, n_bins: int, channels: Sequence[int], units: int, n_layers: int) -> None:
+    def __init__(
+        self, *, n_bins: int, channels: Sequence[int], units: int, n_layers: int, past_frames: int = 0
+    ) -> None:
         super().__init__()
         fine, middle, coarse = channels
         self.n_kept, self.units, self.channels = n_bins - 1, units, tuple(channels)
+        self.past_frames = past_frames
         self.n_fine = self.n_kept // _STRIDE
         width = self.n_fine // 4 * coarse
-        self.narrow = nn.Conv1d(3, fine, _WIDTH, stride=_STRIDE, padding=(_WIDTH - _STRIDE) // 2, bias=False)
+        self.narrow = nn.Conv1d(
+            _N_PARTS * (past_frames + 1), fine, _WIDTH, stride=_STRIDE, padding=(_WIDTH - _STRIDE) // 2, bias=False
+        )
         self.settle: nn.Module = nn.BatchNorm1d(fine, momentum=_MOMENTUM)
         self.join_pairs = Layer(2 * fine, middle)
         self.join_fours = Layer(2 * middle, coarse)
@@ -75,7 +86,10 @@ class CausalEnhancer(nn.Module):
     @property
     def state_shapes(self) -> dict[str, tuple[int, ...]]:
         """Name and shape of every state; -1 is the batch."""
-        return {f"memory_{index}": (1, -1, self.units) for index in range(len(self.remember))}
+        past: dict[str, tuple[int, ...]] = {}
+        if self.past_frames:
+            past["past"] = (self.past_frames, -1, _N_PARTS, self.n_kept + 1)
+        return past | {f"memory_{index}": (1, -1, self.units) for index in range(len(self.remember))}
 
     def initial_states(self, batch: int) -> tuple[Tensor, ...]:
         """Zeros for every state, on the network's device."""
@@ -94,25 +108,39 @@ class CausalEnhancer(nn.Module):
         fine, middle, coarse = self.channels
         # Real and imaginary parts apart and whole: (n_frames, batch, 2, n_bins).
         frames = spec.permute(1, 0, 3, 2)
-        bins = frames.reshape(-1, 2, self.n_kept + 1)
-        narrow = nn.functional.leaky_relu(self.settle(self.narrow(compressed(bins))), _SLOPE)
-        ones = narrow.transpose(1, 2).reshape(-1, fine)
-        pairs = self.join_pairs(ones.reshape(-1, 2 * fine))
-        fours = self.join_fours(pairs.reshape(-1, 2 * middle))
-        seen = self.gather(fours.reshape(-1, self.n_fine // 4 * coarse))
+        parts, past, memories = self._with_past(compressed(frames), states)
+        narrow = nn.functional.leaky_relu(self.settle(self.narrow(parts)), _SLOPE)
+        ones = narrow.transpose(1, 2).reshape(-1, 2 * fine)
+        pairs = self.join_pairs(ones).reshape(-1, 2 * middle)
+        fours = self.join_fours(pairs).reshape(-1, self.n_fine // 4 * coarse)
+        seen = self.gather(fours)
         # To (n_frames, batch, units). The sizes are taken from a piece of the input: one operation in ONNX, not eight.
         seen = seen.reshape_as(frames[:, :, 0, : self.units])
-        after = []
-        for layer, state in zip(self.remember, states, strict=True):
+        after = list(past)
+        for layer, state in zip(self.remember, memories, strict=True):
             remembered, last = layer(seen, state)
             seen = seen + remembered
             after.append(last)
-        fours = fours + self.spread(seen.reshape(-1, self.units)).reshape(-1, coarse)
-        pairs = pairs + self.part_fours(fours).reshape(-1, middle)
-        ones = ones + self.part_pairs(pairs).reshape(-1, fine)
-        mask = torch.tanh(self.widen(self.refine(ones))).reshape(-1, self.n_kept, 2).transpose(1, 2)
-        enhanced = masked(bins, nn.functional.pad(mask, (0, 1)))
-        return enhanced.reshape_as(frames).permute(1, 0, 3, 2), *after
+        fours = fours + self.spread(seen.reshape(-1, self.units))
+        pairs = pairs + self.part_fours(fours.reshape(-1, coarse))
+        ones = ones + self.part_pairs(pairs.reshape(-1, middle))
+        mask = torch.tanh(self.widen(self.refine(ones.reshape(-1, fine))))
+        mask = nn.functional.pad(mask.reshape(-1, self.n_kept, 2).transpose(1, 2), (0, 1))
+        return masked(frames, mask.reshape_as(frames)).permute(1, 0, 3, 2), *after
+
+    def _with_past(
+        self, parts: Tensor, states: tuple[Tensor, ...]
+    ) -> tuple[Tensor, tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """``parts (n_frames, batch, 3, n_bins)`` with the frames before as further channels, batch and frames in one;
+        what the next call has to know of them; the states of the recurrent layers.
+        """
+        past, memories = states[: len(states) - len(self.remember)], states[-len(self.remember) :]
+        if self.past_frames:
+            parts = torch.cat([*past, parts])
+            past = (parts[-self.past_frames :],)
+            lags = [parts[lag : lag - self.past_frames] for lag in range(self.past_frames)]
+            parts = torch.cat([*lags, parts[self.past_frames :]], dim=2)
+        return parts.reshape(-1, _N_PARTS * (self.past_frames + 1), self.n_kept + 1), past, memories
 
 
 class Layer(nn.Module):
@@ -128,20 +156,20 @@ class Layer(nn.Module):
         return nn.functional.leaky_relu(self.settle(self.dense(rows)), _SLOPE)
 
 
-def compressed(bins: Tensor) -> Tensor:
-    """``bins (n, 2, n_bins)`` -> ``(n, 3, n_bins)``: |X|^(1/4), and X / |X|^(3/4) in its two parts."""
-    real, imaginary = torch.split(bins, 1, dim=1)
+def compressed(frames: Tensor) -> Tensor:
+    """``frames (..., 2, n_bins)`` -> ``(..., 3, n_bins)``: |X|^(1/4), and X / |X|^(3/4) in its two parts."""
+    real, imaginary = torch.split(frames, 1, dim=-2)
     size = (real * real + imaginary * imaginary + _FAINTEST).sqrt()
     root = size.sqrt().sqrt()
     scale = root / size
-    return torch.cat([root, real * scale, imaginary * scale], dim=1)
+    return torch.cat([root, real * scale, imaginary * scale], dim=-2)
 
 
-def masked(bins: Tensor, mask: Tensor) -> Tensor:
-    """The complex product of ``bins`` and ``mask``, both ``(n, 2, n_bins)``."""
-    real, imaginary = torch.split(bins, 1, dim=1)
-    gain, turn = torch.split(mask, 1, dim=1)
-    return torch.cat([real * gain - imaginary * turn, real * turn + imaginary * gain], dim=1)
+def masked(frames: Tensor, mask: Tensor) -> Tensor:
+    """The complex product of ``frames`` and ``mask``, both ``(..., 2, n_bins)``."""
+    real, imaginary = torch.split(frames, 1, dim=-2)
+    gain, turn = torch.split(mask, 1, dim=-2)
+    return torch.cat([real * gain - imaginary * turn, real * turn + imaginary * gain], dim=-2)
 
 
 def without_normalisation(enhancer: CausalEnhancer) -> CausalEnhancer:

@@ -28,6 +28,7 @@ from specloom.train.recipes.enhancement import (
     enhancement_batches,
     enhancement_header,
     enhancement_scores,
+    refuse_beginning,
     refuse_target,
     request_data,
     set_learning_rate,
@@ -177,5 +178,6 @@ class ArticleMapping:
 def article_mapping(request: EnhanceRequest) -> ArticleMapping:
     """The recipe for the recordings of a request."""
     refuse_target(request, learned="magnitudes")
+    refuse_beginning(request)
     data = request_data(request, sample_rate=ARTICLE_FEATURES.sample_rate)
     return ArticleMapping(data=data, seed=request.seed, workers=request.workers)

@@ -27,6 +27,7 @@ from specloom.train.recipes.enhancement import (
     enhancement_batches,
     enhancement_header,
     enhancement_scores,
+    refuse_beginning,
     request_data,
     set_learning_rate,
 )
@@ -181,6 +182,7 @@ class ArticleMask:
 
 def article_mask(request: EnhanceRequest) -> ArticleMask:
     """The recipe for the recordings of a request; ``--target`` is the mask."""
+    refuse_beginning(request)
     data = request_data(request, sample_rate=ARTICLE_FEATURES.sample_rate)
     recipe = ArticleMask(data=data, seed=request.seed, workers=request.workers)
     return recipe if request.target is None else replace(recipe, target=request.target)

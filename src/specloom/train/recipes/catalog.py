@@ -52,6 +52,8 @@ class EnhanceRequest:
         The mask that a mask recipe learns; None leaves it to the recipe.
     speaker_from : str or None
         How the speaker is told from a path (`specloom.train.data`); None leaves it to that module.
+    begin_from : str or None
+        A model file, or the name of a model that ships, whose weights are trained on; None begins with random ones.
     steps, minutes : int and float or None
         How long; see `specloom.train.engine.fit`.
     threads : int or None
@@ -66,6 +68,7 @@ class EnhanceRequest:
     workers: int = 1
     target: str | None = None
     speaker_from: str | None = None
+    begin_from: str | None = None
     steps: int | None = None
     minutes: float | None = None
     threads: int | None = None

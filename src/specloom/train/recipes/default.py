@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
 from torch import Tensor
 
+from specloom.artifact import Artifact
+from specloom.errors import ParameterError
+from specloom.runtime.models import load_model
 from specloom.tasks.enhance.features import SpectrumFeatures
+from specloom.train.begin import begin_from, graph_weights
+from specloom.train.checkpoint import LAST
 from specloom.train.data import MixingSettings, Mixture, mix_batch
 from specloom.train.losses.intelligibility import IntelligibilityLoss
 from specloom.train.losses.perceptual import PerceptualLoss
@@ -61,8 +67,10 @@ class Default:
     seed : int
     workers : int
         Processes that mix.
-    channels, units, n_layers
+    channels, units, n_layers, past_frames
         Of `CausalEnhancer`.
+    begin : Artifact, optional
+        A model of this recipe whose weights are trained on.
     mixing : MixingSettings
     batch_size : int
         Small: many steps bring more than many items in each.
@@ -84,6 +92,8 @@ class Default:
     channels: tuple[int, int, int] = (16, 24, 24)
     units: int = 128
     n_layers: int = 2
+    past_frames: int = 2
+    begin: Artifact | None = None
     mixing: MixingSettings = MIXING
     batch_size: int = 8
     learning_rate: float = 2e-3
@@ -91,7 +101,7 @@ class Default:
     spectral_weight: float = 2.0
     perceptual_weight: float = 0.1
     intelligibility_weight: float = 1.0
-    si_sdr_weight: float = 0.3
+    si_sdr_weight: float = 0.2
     lost_speech: float = 0.25
     heard: PerceptualLoss = field(default_factory=PerceptualLoss, init=False, repr=False)
     understood: IntelligibilityLoss = field(default_factory=IntelligibilityLoss, init=False, repr=False)
@@ -113,11 +123,14 @@ class Default:
             "channels": list(self.channels),
             "units": self.units,
             "n_layers": self.n_layers,
+            "past_frames": self.past_frames,
         }
 
     def build(self, device: torch.device) -> State:
         """A new network."""
         network = CausalEnhancer(**self.network_settings()).to(device)
+        if self.begin is not None:
+            self._begin(network, self.begin)
         self.heard.to(device)
         self.understood.to(device)
         optimizer = torch.optim.AdamW(
@@ -129,6 +142,19 @@ class Default:
             average_decay={"enhancer": self.average_decay},
             device=device,
         )
+
+    def _begin(self, network: CausalEnhancer, model: Artifact) -> None:
+        where = f"the model {model.header.name!r}"
+        built, wanted = dict(model.header.networks["enhancer"].settings), self.network_settings()
+        if built != wanted:
+            raise ParameterError(
+                f"begin_from: {where} has a network of {built}, and the recipe {self.name!r} trains one of {wanted}; "
+                "begin from a model of the same recipe"
+            )
+        weights = graph_weights(model.networks["enhancer"], where=where)
+        device = next(network.parameters()).device
+        begin_from(network, weights, self._first_inputs(network, device), where=where)
+        network.train()
 
     def batches(self, *, first_item: int, every: int, device: torch.device) -> Iterator[Any]:
         """Mixes without end; on a GPU they are mixed there."""
@@ -173,10 +199,15 @@ class Default:
 
     def _averaged(self, state: State) -> CausalEnhancer:
         """The averaged network, with batch normalisation that fits it."""
-        spectra = (self._first_spectra(index, state.device) for index in range(_STATISTICS_BATCHES))
         network = state.evaluated("enhancer")
         assert isinstance(network, CausalEnhancer)
-        return with_own_statistics(network, ((spec, *network.initial_states(len(spec))) for spec in spectra))
+        return with_own_statistics(network, self._first_inputs(network, state.device))
+
+    def _first_inputs(self, network: CausalEnhancer, device: torch.device) -> Iterator[tuple[Tensor, ...]]:
+        """What the statistics of normalisation are measured on."""
+        for index in range(_STATISTICS_BATCHES):
+            spec = self._first_spectra(index, device)
+            yield spec, *network.initial_states(len(spec))
 
     def _first_spectra(self, index: int, device: torch.device) -> Tensor:
         """Noisy spectra of the training items with the lowest numbers: the same ones every time."""
@@ -204,16 +235,18 @@ class Default:
 
 def default(request: EnhanceRequest) -> Default:
     """The recipe of the model that ships as ``default``, for the recordings of a request."""
-    return Default(data=_data(request), seed=request.seed, workers=request.workers)
+    return Default(**_asked(request))
 
 
 def tiny(request: EnhanceRequest) -> Default:
     """Under 100 000 parameters, for small machines: the same recipe with a small network."""
-    return Default(
-        data=_data(request), name="tiny", seed=request.seed, workers=request.workers, channels=(8, 12, 16), units=64
-    )
+    return Default(**_asked(request), name="tiny", channels=(8, 12, 16), units=64)
 
 
-def _data(request: EnhanceRequest) -> EnhancementData:
+def _asked(request: EnhanceRequest) -> dict[str, Any]:
     refuse_target(request, learned="no mask")
-    return request_data(request, sample_rate=FEATURES.sample_rate)
+    # A run that goes on has its weights in its checkpoint, wherever they came from.
+    goes_on = (Path(request.folder) / LAST).exists()
+    begin = None if request.begin_from is None or goes_on else load_model(request.begin_from, task="enhance")
+    data = request_data(request, sample_rate=FEATURES.sample_rate)
+    return {"data": data, "seed": request.seed, "workers": request.workers, "begin": begin}

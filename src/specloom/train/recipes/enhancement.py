@@ -143,6 +143,8 @@ def request_data(request: EnhanceRequest, *, sample_rate: int) -> EnhancementDat
     described = (
         f"speech: {_named(request.speech)} ({len(train.speech.group_names)} speakers); noise: {_named(request.noise)}"
     )
+    if request.begin_from is not None:
+        described += f"; begun from the model {Path(request.begin_from).name}"
     return EnhancementData(
         sources=train,
         validation=validation_pairs(
@@ -269,6 +271,15 @@ def refuse_target(request: EnhanceRequest, *, learned: str) -> None:
         raise ParameterError(
             f"target={request.target!r}: the recipe {request.recipe!r} learns {learned}; leave it out, or choose "
             "'article-mask'"
+        )
+
+
+def refuse_beginning(request: EnhanceRequest) -> None:
+    """A recipe that cannot go on from a model file is asked to."""
+    if request.begin_from is not None:
+        raise ParameterError(
+            f"begin_from={request.begin_from!r}: the recipe {request.recipe!r} begins with random weights; leave it "
+            "out, or choose 'default' or 'tiny'"
         )
 
 

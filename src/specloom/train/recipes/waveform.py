@@ -22,6 +22,7 @@ from specloom.train.recipes.enhancement import (
     enhancement_batches,
     enhancement_header,
     enhancement_scores,
+    refuse_beginning,
     refuse_target,
     request_data,
 )
@@ -223,5 +224,6 @@ def _padded(noisy: Tensor, network: WaveformEnhancer) -> Tensor:
 def waveform(request: EnhanceRequest) -> Waveform:
     """The recipe for the recordings of a request."""
     refuse_target(request, learned="samples")
+    refuse_beginning(request)
     data = request_data(request, sample_rate=_SAMPLE_RATE)
     return Waveform(data=data, seed=request.seed, workers=request.workers)
