@@ -11,10 +11,13 @@ from specloom.train.nn.spectrum import analysed, synthesised  # noqa: E402
 from specloom.train.recipes.default import FEATURES, Default  # noqa: E402
 
 
-@pytest.fixture
-def network() -> CausalEnhancer:
+@pytest.fixture(
+    params=[{}, {"past_frames": 2}, {"band_memory": True}, {"past_frames": 1, "band_memory": True, "n_layers": 1}],
+    ids=["plain", "past", "bands", "both"],
+)
+def network(request: pytest.FixtureRequest) -> CausalEnhancer:
     torch.manual_seed(0)
-    enhancer = CausalEnhancer(n_bins=65, channels=(4, 6, 8), units=12, n_layers=2)
+    enhancer = CausalEnhancer(**{"n_bins": 65, "channels": (4, 6, 8), "units": 12, "n_layers": 2} | request.param)
     # Statistics as after training, not the zeros and ones of a new network.
     for layer in enhancer.modules():
         if isinstance(layer, torch.nn.BatchNorm1d):

@@ -66,8 +66,11 @@ def test_resumed_is_uninterrupted(data: EnhancementData, tmp_path: Path) -> None
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
-def test_what_is_exported_is_what_was_evaluated(data: EnhancementData, tmp_path: Path) -> None:
-    recipe = small(data)
+@pytest.mark.parametrize("settings", [{}, {"band_memory": True, "n_layers": 1}, {"past_frames": 0}])
+def test_what_is_exported_is_what_was_evaluated(
+    data: EnhancementData, tmp_path: Path, settings: dict[str, object]
+) -> None:
+    recipe = small(data, **settings)
     finished = fit(recipe, tmp_path / "run", steps=4, device="cpu", threads=1, quiet=True, evaluate_every=2)
     load_checkpoint(finished.state, finished.best, recipe=recipe.name)
     export_model(recipe, finished.state, tmp_path / "model.onnx")

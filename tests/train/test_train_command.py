@@ -67,10 +67,23 @@ def test_stopped_and_resumed(train, tmp_path):
     assert read_log(tmp_path / "parts.training", "scores")[-1]["step"] == 25
 
 
+def test_without_a_length_it_takes_the_recipes_usual_one(train, tmp_path, monkeypatch):
+    monkeypatch.setitem(catalog.USUAL_MINUTES["enhance"], "toy", 0.01)
+    code, out, err = train(*NEW, "-o", "mine.onnx")
+    assert (code, err) == (DONE, "")
+    assert "training for 0.01 minutes, as is usual for 'toy'; --minutes N or --steps N says otherwise" in out
+    assert json.loads((tmp_path / "mine.training" / "run.json").read_text())["minutes"] == 0.01
+
+
+def test_every_recipe_has_a_usual_length():
+    assert {task: set(names) for task, names in catalog.RECIPES.items()} == {
+        task: set(names) for task, names in catalog.USUAL_MINUTES.items()
+    }
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((*NEW, "-o", "m.onnx"), "say how long: --minutes N or --steps N"),
         (("--steps", "5", "-o", "m.onnx"), "--speech DIR and --noise DIR are needed"),
         ((*NEW, "--steps", "5", "-o", "m.pt"), "out='m.pt': a model is written as .onnx"),
         ((*NEW[:-1], "tyni", "--steps", "5"), "recipe='tyni': for 'enhance' there are default, tiny"),

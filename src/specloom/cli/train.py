@@ -7,7 +7,7 @@ import shlex
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -64,10 +64,10 @@ class TrainEnhance:
     """The model file to write ('RECIPE.onnx' if not given)."""
 
     steps: Annotated[int | None, tyro.conf.arg(metavar="N", help_behavior_hint="")] = None
-    """Train for so many steps."""
+    """Train for so many steps instead of the recipe's usual minutes."""
 
     minutes: Annotated[float | None, tyro.conf.arg(metavar="N", help_behavior_hint="")] = None
-    """Train for so many minutes, evaluation included."""
+    """Train for so many minutes, evaluation included (default: 180 for 'default', 60 for 'tiny', else 20)."""
 
     resume: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Go on with the run of this MODEL; other options need not be repeated."""
@@ -164,13 +164,11 @@ class TrainEnhance:
         if self.resume:
             request = continued(remembered(folder), given)
         else:
-            if "steps" not in given and "minutes" not in given:
-                raise ParameterError("say how long: --minutes N or --steps N")
             if not (self.speech and self.noise):
                 raise ParameterError("--speech DIR and --noise DIR are needed: folders of recordings to learn from")
             if (folder / LAST).exists():
                 raise TrainingError(f"{folder} holds a run already: go on with it (--resume), or choose another -o")
-            request = EnhanceRequest(**({"recipe": "default"} | given))
+            request = _of_usual_length(EnhanceRequest(**({"recipe": "default"} | given)))
         return request
 
     def _given(self) -> dict[str, Any]:
@@ -179,6 +177,19 @@ class TrainEnhance:
         names = ("recipe", "steps", "minutes", "seed", "target", "begin_from", "speaker_from", "threads", "workers")
         plain = {name: getattr(self, name) for name in names}
         return {name: value for name, value in (folders | plain).items() if value not in (None, ())}
+
+
+def _of_usual_length(request: EnhanceRequest) -> EnhanceRequest:
+    """The request with the recipe's usual minutes, where it does not say how long; told, for it is long."""
+    from specloom.train.recipes.catalog import USUAL_MINUTES
+
+    usual = USUAL_MINUTES["enhance"].get(request.recipe)
+    if request.steps is not None or request.minutes is not None or usual is None:
+        return request
+    print(
+        f"training for {usual:g} minutes, as is usual for {request.recipe!r}; --minutes N or --steps N says otherwise"
+    )
+    return replace(request, minutes=usual)
 
 
 @contextmanager

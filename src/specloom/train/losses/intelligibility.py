@@ -66,7 +66,7 @@ class IntelligibilityLoss(nn.Module):
 
 
 def _correlations(found: Tensor, wanted: Tensor) -> Tensor:
-    """Envelopes ``(batch, n_frames, 15)`` -> how alike they are in every stretch and band, ``(batch, n_stretches, 15)``."""
+    """Envelopes ``(batch, n_frames, 15)`` -> how alike they are in every stretch: ``(batch, n_stretches, 15)``."""
     if found.shape[1] < _SEGMENT_FRAMES:
         return found[:, :0]
     found, wanted = (one.unfold(1, _SEGMENT_FRAMES, _SEGMENT_HOP) for one in (found, wanted))

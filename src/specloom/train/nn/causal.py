@@ -48,6 +48,9 @@ class CausalEnhancer(nn.Module):
     past_frames
         Frames before the current one that the convolution sees too: noise and harmonics are told apart at the full
         resolution in frequency by how they change.
+    band_memory
+        Whether every position of 8 bins has a recurrent layer of its own over time, the same for all: few weights, but
+        many numbers to compute with.
 
     Notes
     -----
@@ -58,7 +61,14 @@ class CausalEnhancer(nn.Module):
     """
 
     def __init__(
-        self, *, n_bins: int, channels: Sequence[int], units: int, n_layers: int, past_frames: int = 0
+        self,
+        *,
+        n_bins: int,
+        channels: Sequence[int],
+        units: int,
+        n_layers: int,
+        past_frames: int = 0,
+        band_memory: bool = False,
     ) -> None:
         super().__init__()
         fine, middle, coarse = channels
@@ -71,6 +81,7 @@ class CausalEnhancer(nn.Module):
         )
         self.settle: nn.Module = nn.BatchNorm1d(fine, momentum=_MOMENTUM)
         self.join_pairs = Layer(2 * fine, middle)
+        self.remember_bands = nn.GRU(middle, middle) if band_memory else None
         self.join_fours = Layer(2 * middle, coarse)
         self.gather = Layer(width, units)
         self.remember = nn.ModuleList(nn.GRU(units, units) for _ in range(n_layers))
@@ -89,6 +100,8 @@ class CausalEnhancer(nn.Module):
         past: dict[str, tuple[int, ...]] = {}
         if self.past_frames:
             past["past"] = (self.past_frames, -1, _N_PARTS, self.n_kept + 1)
+        if self.remember_bands is not None:
+            past["bands"] = (1, -1, self.n_fine // 2 * self.channels[1])
         return past | {f"memory_{index}": (1, -1, self.units) for index in range(len(self.remember))}
 
     def initial_states(self, batch: int) -> tuple[Tensor, ...]:
@@ -108,15 +121,22 @@ class CausalEnhancer(nn.Module):
         fine, middle, coarse = self.channels
         # Real and imaginary parts apart and whole: (n_frames, batch, 2, n_bins).
         frames = spec.permute(1, 0, 3, 2)
-        parts, past, memories = self._with_past(compressed(frames), states)
+        before, memories = states[: len(states) - len(self.remember)], states[-len(self.remember) :]
+        parts, after = self._with_past(compressed(frames), before)
         narrow = nn.functional.leaky_relu(self.settle(self.narrow(parts)), _SLOPE)
         ones = narrow.transpose(1, 2).reshape(-1, 2 * fine)
-        pairs = self.join_pairs(ones).reshape(-1, 2 * middle)
+        pairs = self.join_pairs(ones)
+        if self.remember_bands is not None:
+            # To (n_frames, batch * positions, middle): every position is an item of its own.
+            rows, bands = pairs.reshape(frames.shape[0], -1, middle), before[-1].reshape(1, -1, middle)
+            remembered, last = self.remember_bands(rows, bands)
+            pairs = pairs + remembered.reshape(-1, middle)
+            after.append(last.reshape(1, -1, self.n_fine // 2 * middle))
+        pairs = pairs.reshape(-1, 2 * middle)
         fours = self.join_fours(pairs).reshape(-1, self.n_fine // 4 * coarse)
         seen = self.gather(fours)
         # To (n_frames, batch, units). The sizes are taken from a piece of the input: one operation in ONNX, not eight.
         seen = seen.reshape_as(frames[:, :, 0, : self.units])
-        after = list(past)
         for layer, state in zip(self.remember, memories, strict=True):
             remembered, last = layer(seen, state)
             seen = seen + remembered
@@ -128,19 +148,17 @@ class CausalEnhancer(nn.Module):
         mask = nn.functional.pad(mask.reshape(-1, self.n_kept, 2).transpose(1, 2), (0, 1))
         return masked(frames, mask.reshape_as(frames)).permute(1, 0, 3, 2), *after
 
-    def _with_past(
-        self, parts: Tensor, states: tuple[Tensor, ...]
-    ) -> tuple[Tensor, tuple[Tensor, ...], tuple[Tensor, ...]]:
+    def _with_past(self, parts: Tensor, before: tuple[Tensor, ...]) -> tuple[Tensor, list[Tensor]]:
         """``parts (n_frames, batch, 3, n_bins)`` with the frames before as further channels, batch and frames in one;
-        what the next call has to know of them; the states of the recurrent layers.
+        and what the next call has to know of them.
         """
-        past, memories = states[: len(states) - len(self.remember)], states[-len(self.remember) :]
+        after = []
         if self.past_frames:
-            parts = torch.cat([*past, parts])
-            past = (parts[-self.past_frames :],)
+            parts = torch.cat([before[0], parts])
+            after.append(parts[-self.past_frames :])
             lags = [parts[lag : lag - self.past_frames] for lag in range(self.past_frames)]
             parts = torch.cat([*lags, parts[self.past_frames :]], dim=2)
-        return parts.reshape(-1, _N_PARTS * (self.past_frames + 1), self.n_kept + 1), past, memories
+        return parts.reshape(-1, _N_PARTS * (self.past_frames + 1), self.n_kept + 1), after
 
 
 class Layer(nn.Module):

@@ -29,6 +29,11 @@ RECIPES: dict[str, dict[str, str]] = {
     },
 }
 
+# Minutes that each recipe is worth on two cores, where nothing else is said: what it was measured with.
+USUAL_MINUTES: dict[str, dict[str, float]] = {
+    "enhance": {"default": 180.0, "tiny": 60.0, "article-mask": 20.0, "article-mapping": 20.0, "waveform": 20.0},
+}
+
 _RUN_FILE = "run.json"
 
 

@@ -67,7 +67,7 @@ class Default:
     seed : int
     workers : int
         Processes that mix.
-    channels, units, n_layers, past_frames
+    channels, units, n_layers, past_frames, band_memory
         Of `CausalEnhancer`.
     begin : Artifact, optional
         A model of this recipe whose weights are trained on.
@@ -93,6 +93,7 @@ class Default:
     units: int = 128
     n_layers: int = 2
     past_frames: int = 2
+    band_memory: bool = False
     begin: Artifact | None = None
     mixing: MixingSettings = MIXING
     batch_size: int = 8
@@ -124,6 +125,7 @@ class Default:
             "units": self.units,
             "n_layers": self.n_layers,
             "past_frames": self.past_frames,
+            "band_memory": self.band_memory,
         }
 
     def build(self, device: torch.device) -> State:
@@ -240,7 +242,7 @@ def default(request: EnhanceRequest) -> Default:
 
 def tiny(request: EnhanceRequest) -> Default:
     """Under 100 000 parameters, for small machines: the same recipe with a small network."""
-    return Default(**_asked(request), name="tiny", channels=(8, 12, 16), units=64)
+    return Default(**_asked(request), name="tiny", channels=(12, 16, 24), units=64, n_layers=1, band_memory=True)
 
 
 def _asked(request: EnhanceRequest) -> dict[str, Any]:
