@@ -13,7 +13,7 @@ from specloom.io.audio import load  # noqa: E402
 from specloom.metrics import pesq_available, pesq_score, si_sdr_db, stoi_available, stoi_score  # noqa: E402
 from specloom.train.losses.intelligibility import IntelligibilityLoss  # noqa: E402
 from specloom.train.losses.perceptual import PerceptualLoss  # noqa: E402
-from specloom.train.losses.signal import negative_si_sdr_db  # noqa: E402
+from specloom.train.losses.signal import negative_si_sdr_db, negative_snr_db  # noqa: E402
 from specloom.train.losses.spectral import compressed_spectral_loss  # noqa: E402
 
 
@@ -104,6 +104,25 @@ class TestIntelligibilityLoss:
             loss.backward()
             assert torch.isfinite(loss)
             assert torch.isfinite(estimate.grad).all()
+
+
+class TestSnr:
+    @pytest.mark.parametrize("ratio", [-5.0, 0.0, 10.0])
+    def test_it_is_the_ratio_of_the_mix_below_its_bound(self, speech: np.ndarray, ratio: float) -> None:
+        ours = -float(negative_snr_db(*tensors(noisy(speech, ratio), speech), most_db=80.0))
+        assert ours == pytest.approx(ratio, abs=0.02)
+
+    def test_the_level_counts(self, speech: np.ndarray) -> None:
+        # Half as loud: the error is half the speech, 6 dB below it.
+        assert float(negative_snr_db(*tensors(0.5 * speech, speech))) == pytest.approx(-6.0, abs=0.1)
+
+    def test_it_flattens_out_at_its_bound(self, speech: np.ndarray) -> None:
+        assert float(negative_snr_db(*tensors(speech, speech), most_db=30.0)) == pytest.approx(-30.0, abs=0.1)
+
+    def test_silence_gives_numbers(self) -> None:
+        silence = torch.zeros(2, 1000, requires_grad=True)
+        negative_snr_db(silence, torch.zeros(2, 1000)).sum().backward()
+        assert torch.isfinite(silence.grad).all()
 
 
 class TestSiSdr:

@@ -23,8 +23,11 @@ _STRIDE, _WIDTH = 4, 8
 _N_PARTS = 3
 """Numbers per bin that the network sees; see `compressed`."""
 
-_MOSTLY_KEPT = 1.5
-"""Bias of the mask: its real part starts at tanh(1.5) = 0.91, so what is not known to be noise stays."""
+_MOST_GAIN = 1.4
+"""Both parts of the mask lie within this: where speech and noise cancel in part, the speech is the larger of them."""
+
+_MOSTLY_KEPT = 0.85
+"""Bias of the mask: its real part starts at 1.4 tanh(0.85) = 0.97, so what is not known to be noise stays."""
 
 
 class CausalEnhancer(nn.Module):
@@ -144,7 +147,7 @@ class CausalEnhancer(nn.Module):
         fours = fours + self.spread(seen.reshape(-1, self.units))
         pairs = pairs + self.part_fours(fours.reshape(-1, coarse))
         ones = ones + self.part_pairs(pairs.reshape(-1, middle))
-        mask = torch.tanh(self.widen(self.refine(ones.reshape(-1, fine))))
+        mask = _MOST_GAIN * torch.tanh(self.widen(self.refine(ones.reshape(-1, fine))))
         mask = nn.functional.pad(mask.reshape(-1, self.n_kept, 2).transpose(1, 2), (0, 1))
         return masked(frames, mask.reshape_as(frames)).permute(1, 0, 3, 2), *after
 

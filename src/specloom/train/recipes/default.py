@@ -19,7 +19,7 @@ from specloom.train.checkpoint import LAST
 from specloom.train.data import MixingSettings, Mixture, mix_batch
 from specloom.train.losses.intelligibility import IntelligibilityLoss
 from specloom.train.losses.perceptual import PerceptualLoss
-from specloom.train.losses.signal import negative_si_sdr_db
+from specloom.train.losses.signal import negative_snr_db
 from specloom.train.losses.spectral import compressed_spectral_loss
 from specloom.train.nn.causal import CausalEnhancer, without_normalisation
 from specloom.train.nn.spectrum import analysed, synthesised
@@ -44,9 +44,15 @@ FEATURES: Final = SpectrumFeatures(sample_rate=16_000, n_fft=512, win_length=512
 """32 ms windows every 16 ms: the latency is one window."""
 
 MIXING: Final = MixingSettings(
-    seconds=3.0, snr_db=(-6.0, 16.0), noise_only_share=0.0, room_share=0.15, level_dbfs=(-50.0, -12.0)
+    seconds=3.0,
+    snr_db=(-6.0, 16.0),
+    high_snr_share=0.12,
+    clean_share=0.03,
+    noise_only_share=0.0,
+    room_share=0.15,
+    level_dbfs=(-50.0, -12.0),
 )
-"""Without items of noise alone: the perceptual loss and the SI-SDR need speech to compare with. Down to levels that
+"""Without items of noise alone: the perceptual loss and the ratio need speech to compare with. Down to levels that
 are hardly recorded: what is soft should be cleaned like what is loud."""
 
 _MOST_GRADIENT = 1.0
@@ -78,9 +84,9 @@ class Default:
         Of AdamW; rises over the first steps and falls in the last 40 % of the training.
     average_decay : float
         Of the moving average of the weights, which is what is evaluated and exported.
-    spectral_weight, perceptual_weight, intelligibility_weight, si_sdr_weight : float
+    spectral_weight, perceptual_weight, intelligibility_weight, snr_weight : float
         Of `compressed_spectral_loss`, of `PerceptualLoss` (in points of PESQ), of `IntelligibilityLoss` and of
-        `negative_si_sdr_db` (per dB).
+        `negative_snr_db` (per dB).
     lost_speech : float
         How much more it costs to take too much away.
     """
@@ -102,8 +108,8 @@ class Default:
     spectral_weight: float = 2.0
     perceptual_weight: float = 0.1
     intelligibility_weight: float = 1.0
-    si_sdr_weight: float = 0.2
-    lost_speech: float = 0.25
+    snr_weight: float = 0.2
+    lost_speech: float = 0.15
     heard: PerceptualLoss = field(default_factory=PerceptualLoss, init=False, repr=False)
     understood: IntelligibilityLoss = field(default_factory=IntelligibilityLoss, init=False, repr=False)
 
@@ -177,12 +183,12 @@ class Default:
         spectral = compressed_spectral_loss(enhanced, wanted, lost_speech=self.lost_speech).mean()
         disturbance = self.heard(sound, clean).clamp(max=_WORST_DISTURBANCE).mean()
         lost_words = self.understood(sound, clean).mean()
-        distortion_db = negative_si_sdr_db(sound, clean).mean()
+        distortion_db = negative_snr_db(sound, clean).mean()
         loss = (
             self.spectral_weight * spectral
             + self.perceptual_weight * disturbance
             + self.intelligibility_weight * lost_words
-            + self.si_sdr_weight * distortion_db
+            + self.snr_weight * distortion_db
         )
         set_learning_rate(state, self.learning_rate, warm_up_steps=_WARM_UP_STEPS)
         norm = descend(state, "enhancer", loss, max_norm=_MOST_GRADIENT)
