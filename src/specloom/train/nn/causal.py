@@ -49,8 +49,8 @@ class CausalEnhancer(nn.Module):
     n_layers
         Recurrent layers.
     past_frames
-        Frames before the current one that the convolution sees too: noise and harmonics are told apart at the full
-        resolution in frequency by how they change.
+        Frames before the current one that the convolution sees too, and that the mask has weights for: what is
+        enhanced is a filter over this frame and those, bin by bin, which tells harmonics apart that lie in one bin.
     band_memory
         Whether every position of 8 bins has a recurrent layer of its own over time, the same for all: few weights, but
         many numbers to compute with.
@@ -60,7 +60,8 @@ class CausalEnhancer(nn.Module):
     For streaming on one core the reading of the weights and the number of operations decide, not the multiplications:
     hence few and large ones. Compressed spectra as input: Braun and Tashev, "Data augmentation and loss normalization
     for deep noise suppression", 2020. Complex masks: Williamson, Wang and Wang, "Complex ratio masking for monaural
-    speech separation", 2016.
+    speech separation", 2016; over several frames: Mack and Habets, "Deep filtering: signal extraction and
+    reconstruction using complex time-frequency filters", 2020.
     """
 
     def __init__(
@@ -92,17 +93,18 @@ class CausalEnhancer(nn.Module):
         self.part_fours = Layer(coarse, 2 * middle)
         self.part_pairs = Layer(middle, 2 * fine)
         self.refine = Layer(fine, fine)
-        self.widen = nn.Linear(fine, 2 * _STRIDE)
+        # For every bin and frame, the oldest first, a real and an imaginary part.
+        self.widen = nn.Linear(fine, _STRIDE * 2 * (past_frames + 1))
         with torch.no_grad():
             self.widen.weight.mul_(0.3)
-            self.widen.bias.copy_(torch.tensor([_MOSTLY_KEPT, 0.0] * _STRIDE))
+            self.widen.bias.copy_(torch.tensor(([0.0] * 2 * past_frames + [_MOSTLY_KEPT, 0.0]) * _STRIDE))
 
     @property
     def state_shapes(self) -> dict[str, tuple[int, ...]]:
         """Name and shape of every state; -1 is the batch."""
         past: dict[str, tuple[int, ...]] = {}
         if self.past_frames:
-            past["past"] = (self.past_frames, -1, _N_PARTS, self.n_kept + 1)
+            past["past"] = (self.past_frames, -1, 2, self.n_kept + 1)
         if self.remember_bands is not None:
             past["bands"] = (1, -1, self.n_fine // 2 * self.channels[1])
         return past | {f"memory_{index}": (1, -1, self.units) for index in range(len(self.remember))}
@@ -125,7 +127,8 @@ class CausalEnhancer(nn.Module):
         # Real and imaginary parts apart and whole: (n_frames, batch, 2, n_bins).
         frames = spec.permute(1, 0, 3, 2)
         before, memories = states[: len(states) - len(self.remember)], states[-len(self.remember) :]
-        parts, after = self._with_past(compressed(frames), before)
+        seen_frames, after = self._with_past(frames, before)
+        parts = compressed(seen_frames).reshape(-1, _N_PARTS * (self.past_frames + 1), self.n_kept + 1)
         narrow = nn.functional.leaky_relu(self.settle(self.narrow(parts)), _SLOPE)
         ones = narrow.transpose(1, 2).reshape(-1, 2 * fine)
         pairs = self.join_pairs(ones)
@@ -148,20 +151,18 @@ class CausalEnhancer(nn.Module):
         pairs = pairs + self.part_fours(fours.reshape(-1, coarse))
         ones = ones + self.part_pairs(pairs.reshape(-1, middle))
         mask = _MOST_GAIN * torch.tanh(self.widen(self.refine(ones.reshape(-1, fine))))
-        mask = nn.functional.pad(mask.reshape(-1, self.n_kept, 2).transpose(1, 2), (0, 1))
-        return masked(frames, mask.reshape_as(frames)).permute(1, 0, 3, 2), *after
+        mask = nn.functional.pad(mask.reshape(-1, self.n_kept, 2 * (self.past_frames + 1)).transpose(1, 2), (0, 1))
+        return masked(seen_frames, mask.reshape_as(seen_frames)).sum(2).permute(1, 0, 3, 2), *after
 
-    def _with_past(self, parts: Tensor, before: tuple[Tensor, ...]) -> tuple[Tensor, list[Tensor]]:
-        """``parts (n_frames, batch, 3, n_bins)`` with the frames before as further channels, batch and frames in one;
-        and what the next call has to know of them.
+    def _with_past(self, frames: Tensor, before: tuple[Tensor, ...]) -> tuple[Tensor, list[Tensor]]:
+        """``frames (n_frames, batch, 2, n_bins)``, each with those before it, the oldest first, as ``(n_frames, batch,
+        past_frames + 1, 2, n_bins)``; and what the next call has to know of them.
         """
-        after = []
-        if self.past_frames:
-            parts = torch.cat([before[0], parts])
-            after.append(parts[-self.past_frames :])
-            lags = [parts[lag : lag - self.past_frames] for lag in range(self.past_frames)]
-            parts = torch.cat([*lags, parts[self.past_frames :]], dim=2)
-        return parts.reshape(-1, _N_PARTS * (self.past_frames + 1), self.n_kept + 1), after
+        if not self.past_frames:
+            return frames.unsqueeze(2), []
+        row = torch.cat([before[0], frames])
+        lags = [row[lag : lag - self.past_frames] for lag in range(self.past_frames)]
+        return torch.stack([*lags, row[self.past_frames :]], dim=2), [row[-self.past_frames :]]
 
 
 class Layer(nn.Module):
