@@ -74,7 +74,7 @@ def test_normalisation_in_training_gives_back_what_it_takes(recipe: Default, mod
     with torch.no_grad():
         in_training = network.train()(spec, *network.initial_states(2))[0]
         at_rest = network.eval()(spec, *network.initial_states(2))[0]
-    assert float((in_training - at_rest).norm() / at_rest.norm()) < 0.1
+    assert float((in_training - at_rest).norm() / at_rest.norm()) < 0.2
 
 
 def test_names_and_gates_are_torchs(earlier: tuple[Artifact, nn.Module]) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
+onnxruntime = pytest.importorskip("onnxruntime")
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -80,6 +81,41 @@ def test_the_graph_is_small_and_says_its_shapes():
         "memory_next": ["batch", 12],
     }
     assert model.opset_import[0].version == 17
+
+
+class Merged(torch.nn.Module):
+    """Frames and batch in one axis, and apart again: sizes that no constant can say."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = torch.nn.Linear(9, 5)
+
+    def forward(self, spec):
+        frames = spec.transpose(0, 1)
+        rows = self.dense(frames.reshape(-1, 9))
+        return rows.reshape_as(frames[..., :5]).transpose(0, 1)
+
+
+def test_sizes_that_vary_are_taken_from_the_input():
+    module = Merged().eval()
+    graph, _ = to_onnx(
+        NetworkExport(
+            module=module,
+            inputs={"spec": torch.zeros(2, 3, 9)},
+            outputs=("enhanced",),
+            dynamic={"spec": {0: "batch", 1: "n_frames"}},
+        )
+    )
+    operations = [node.op_type for node in onnx.load_from_string(graph).graph.node]
+    assert operations.count("Shape") == 1
+    assert operations.count("Gather") == 1
+    assert "Slice" not in operations
+    assert "Unsqueeze" not in operations
+    session = onnxruntime.InferenceSession(graph)
+    for shape in [(1, 1, 9), (3, 1, 9), (1, 7, 9), (4, 4, 9), (9, 5, 9), (5, 9, 9)]:
+        spec = torch.randn(shape)
+        (found,) = session.run(None, {"spec": spec.numpy()})
+        np.testing.assert_allclose(found, module(spec).detach().numpy(), atol=1e-6)
 
 
 def test_a_network_that_looks_ahead_is_refused(tmp_path):

@@ -111,10 +111,46 @@ def _make_constant(graph: GraphProto, node: NodeProto, seen: Sequence[Mapping[st
         given = tuple(shape[axis] for shape in before if axis < len(shape))
         sizes.append(made[0] if len(set(made)) == 1 else 0 if made == given else -1)
     if sizes.count(-1) > 1:
+        _take_from_input(graph, node, seen)
         return
     name = f"{node.output[0]}_sizes"
     graph.initializer.append(onnx.numpy_helper.from_array(np.array(sizes, dtype=np.int64), name))
     node.input[1] = name
+
+
+def _take_from_input(graph: GraphProto, node: NodeProto, seen: Sequence[Mapping[str, tuple[int, ...]]]) -> None:
+    """Put together the sizes that no constant says from those of one input, in at most three small nodes."""
+    wanted = list(zip(*(shapes[node.output[0]] for shapes in seen)))
+    for given in graph.input:
+        axes = list(zip(*(shapes[given.name] for shapes in seen)))
+        others = [sizes[0] for sizes in wanted if sizes not in axes]
+        if any(len(set(sizes)) > 1 for sizes in wanted if sizes not in axes):
+            continue
+        places = [axes.index(sizes) if sizes in axes else len(axes) for sizes in wanted]
+        for number, at in enumerate(at for at, place in enumerate(places) if place == len(axes)):
+            places[at] += number
+        _compute_sizes(graph, node, given.name, others, places)
+        return
+
+
+def _compute_sizes(graph: GraphProto, node: NodeProto, given: str, others: list[int], places: list[int]) -> None:
+    """Give a Reshape its sizes: those at these places among the sizes of an input, with further ones behind them."""
+    import onnx
+
+    name, sizes = f"{node.output[0]}_sizes", f"{given}_sizes"
+    constants = {f"{name}_places": places} | ({f"{name}_others": others} if others else {})
+    for constant, values in constants.items():
+        graph.initializer.append(onnx.numpy_helper.from_array(np.array(values, dtype=np.int64), constant))
+    make = onnx.helper.make_node
+    parts = [] if any(sizes in each.output for each in graph.node) else [make("Shape", [given], [sizes])]
+    if others:
+        parts.append(make("Concat", [sizes, f"{name}_others"], [f"{name}_all"], axis=0))
+    parts.append(make("Gather", [f"{name}_all" if others else sizes, f"{name}_places"], [name], axis=0))
+    place = next(index for index, each in enumerate(graph.node) if each.output[0] == node.output[0])
+    for part in reversed(parts):
+        graph.node.insert(place, part)
+    # Inserting may have copied the node.
+    graph.node[place + len(parts)].input[1] = name
 
 
 def _say_output_shapes(graph: GraphProto, feeds: Sequence[Feed], seen: Sequence[Mapping[str, tuple[int, ...]]]) -> None:

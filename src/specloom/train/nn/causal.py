@@ -127,8 +127,8 @@ class CausalEnhancer(nn.Module):
         # Real and imaginary parts apart and whole: (n_frames, batch, 2, n_bins).
         frames = spec.permute(1, 0, 3, 2)
         before, memories = states[: len(states) - len(self.remember)], states[-len(self.remember) :]
-        seen_frames, after = self._with_past(frames, before)
-        parts = compressed(seen_frames).reshape(-1, _N_PARTS * (self.past_frames + 1), self.n_kept + 1)
+        together, after = self._with_past(frames, before)
+        parts = compressed(together).reshape(-1, _N_PARTS * (self.past_frames + 1), self.n_kept + 1)
         narrow = nn.functional.leaky_relu(self.settle(self.narrow(parts)), _SLOPE)
         ones = narrow.transpose(1, 2).reshape(-1, 2 * fine)
         pairs = self.join_pairs(ones)
@@ -152,17 +152,20 @@ class CausalEnhancer(nn.Module):
         ones = ones + self.part_pairs(pairs.reshape(-1, middle))
         mask = _MOST_GAIN * torch.tanh(self.widen(self.refine(ones.reshape(-1, fine))))
         mask = nn.functional.pad(mask.reshape(-1, self.n_kept, 2 * (self.past_frames + 1)).transpose(1, 2), (0, 1))
-        return masked(seen_frames, mask.reshape_as(seen_frames)).sum(2).permute(1, 0, 3, 2), *after
+        enhanced = masked(together, mask.reshape(-1, self.past_frames + 1, 2, self.n_kept + 1)).sum(1)
+        return enhanced.reshape_as(frames).permute(1, 0, 3, 2), *after
 
     def _with_past(self, frames: Tensor, before: tuple[Tensor, ...]) -> tuple[Tensor, list[Tensor]]:
-        """``frames (n_frames, batch, 2, n_bins)``, each with those before it, the oldest first, as ``(n_frames, batch,
+        """``frames (n_frames, batch, 2, n_bins)``, each with those before it, the oldest first, as ``(n_frames * batch,
         past_frames + 1, 2, n_bins)``; and what the next call has to know of them.
         """
-        if not self.past_frames:
-            return frames.unsqueeze(2), []
-        row = torch.cat([before[0], frames])
-        lags = [row[lag : lag - self.past_frames] for lag in range(self.past_frames)]
-        return torch.stack([*lags, row[self.past_frames :]], dim=2), [row[-self.past_frames :]]
+        together, after = frames, []
+        if self.past_frames:
+            row = torch.cat([before[0], frames])
+            after.append(row[-self.past_frames :])
+            lags = [row[lag : lag - self.past_frames] for lag in range(self.past_frames)]
+            together = torch.cat([*lags, row[self.past_frames :]], dim=2)
+        return together.reshape(-1, self.past_frames + 1, 2, self.n_kept + 1), after
 
 
 class Layer(nn.Module):
