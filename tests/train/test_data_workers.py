@@ -138,6 +138,7 @@ def test_wrong_numbers_are_refused_by_name(wrong):
 def test_too_little_shared_memory_is_refused_before_anything_is_touched(monkeypatch):
     monkeypatch.setattr(workers_module.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 100_000}))
     monkeypatch.setattr(workers_module.Path, "is_dir", lambda _: True)
-    assert workers_module._affordable(4, 40_000) == 2
+    assert workers_module._affordable(4, 40_000, 1) == 2
+    assert workers_module._affordable(4, 40_000, 2) == 1
     with pytest.raises(ParameterError, match="shared memory"):
         stream(workers=1, batch_size=50)

@@ -209,6 +209,7 @@ def test_another_recipes_run_is_refused(tmp_path):
         ({"steps": 0}, "steps=0: 1 or more"),
         ({"minutes": -1.0}, "minutes=-1.0: more than 0"),
         ({"steps": 1, "log_every": 0}, "log_every=0"),
+        ({"steps": 1, "threads": 0}, "threads=0: 1 or more is needed"),
         ({"steps": 1, "precision": "int8"}, "precision='int8': 'float32' or 'bfloat16'"),
         ({"steps": 1, "device": "toaster"}, "device='toaster': 'auto', 'cpu' or 'cuda'"),
     ],

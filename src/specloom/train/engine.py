@@ -111,7 +111,7 @@ def fit(
     Under ``torchrun`` every process trains on its own items, `descend` averages the gradients, and rank 0 evaluates,
     saves and reports.
     """
-    _check_options(steps, minutes, precision, evaluate_every, save_minutes, log_every)
+    _check_options(steps, minutes, precision, evaluate_every, save_minutes, log_every, threads)
     folder, place = Path(folder), pick_device(device)
     ranks = join_ranks(place)
     earlier = ranks.share(_earlier(folder, resume=resume) if ranks.leads else None)
@@ -264,11 +264,18 @@ class _Books:
 
 
 def _check_options(
-    steps: int | None, minutes: float | None, precision: str, evaluate_every: int, save_minutes: float, log_every: int
+    steps: int | None,
+    minutes: float | None,
+    precision: str,
+    evaluate_every: int,
+    save_minutes: float,
+    log_every: int,
+    threads: int | None,
 ) -> None:
     if steps is None and minutes is None:
         raise ParameterError("steps or minutes is needed: training does not end by itself")
-    for name, value in (("steps", steps), ("evaluate_every", evaluate_every), ("log_every", log_every)):
+    counts = {"steps": steps, "evaluate_every": evaluate_every, "log_every": log_every, "threads": threads}
+    for name, value in counts.items():
         if value is not None and value < 1:
             raise ParameterError(f"{name}={value}: 1 or more is needed")
     for name, time_ in (("minutes", minutes), ("save_minutes", save_minutes)):

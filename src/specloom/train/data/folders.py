@@ -86,10 +86,7 @@ def find_noise(folders: StrPath | Iterable[StrPath]) -> tuple[Recording, ...]:
     """
     given, paths = _found(folders)
     if not paths:
-        raise ParameterError(
-            f"noise={given}: no sound file lies there; give folders with recordings of noise, or none at all "
-            "to train with made noises"
-        )
+        raise ParameterError(f"noise={given}: no sound file lies there; give folders with recordings of noise")
     return tuple(Recording(path=path, group=_noise_group(path)) for path in paths)
 
 
@@ -134,7 +131,8 @@ def split_recordings(
         )
         raise ParameterError(
             f"speech: {what if groups else 'no recording'}, so none can be held back to validate; add another speaker, "
-            "say how speakers are told apart (speaker_from), or split by recording and mind that scores will flatter"
+            "or say how speakers are told apart (speaker_from; 'recording' takes every file for somebody else, and "
+            "scores will flatter)"
         )
     rng = np.random.default_rng(seed)
     held_speakers = _held_back(speech, key, valid_share, rng)

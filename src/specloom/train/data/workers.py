@@ -169,7 +169,7 @@ class _Worker:
 
     def __init__(self, plan: _Plan, *, first_batch: int, n_workers: int, n_slots: int) -> None:
         slot_bytes = 4 * math.prod(plan.shape)
-        self._shape = (_affordable(n_slots, slot_bytes), *plan.shape)
+        self._shape = (_affordable(n_slots, slot_bytes, n_workers), *plan.shape)
         self._memory = SharedMemory(create=True, size=self._shape[0] * slot_bytes)
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
@@ -246,17 +246,19 @@ def _slots(memory: SharedMemory, shape: tuple[int, ...]) -> npt.NDArray[np.float
     return np.ndarray(shape, dtype=np.float32, buffer=memory.buf)
 
 
-def _affordable(n_slots: int, slot_bytes: int) -> int:
-    """How many places of the ring fit: touching shared memory that is not there kills a process without a word."""
+def _affordable(n_slots: int, slot_bytes: int, n_workers: int) -> int:
+    """How many places of each worker's ring fit: touching shared memory that is not there kills a process without a
+    word. What another worker has asked for is free until it is touched, so each counts on its share alone.
+    """
     place = Path("/dev/shm")
     if not place.is_dir():
         return n_slots
     free = shutil.disk_usage(place).free
-    fitting = int(0.9 * free) // slot_bytes
+    fitting = int(0.9 * free / n_workers) // slot_bytes
     if fitting < 1:
         raise ParameterError(
-            f"workers: a batch takes {slot_bytes} bytes of shared memory and {free} are free in {place}; "
-            "give the container more (--shm-size), take smaller batches, or workers=0"
+            f"workers={n_workers}: each needs {slot_bytes} bytes of shared memory for a batch, and {free} are free in "
+            f"{place}; give the container more (--shm-size), take smaller batches, or workers=0"
         )
     return min(n_slots, fitting)
 

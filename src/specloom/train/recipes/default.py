@@ -248,7 +248,7 @@ def default(request: EnhanceRequest) -> Default:
 
 def tiny(request: EnhanceRequest) -> Default:
     """Under 100 000 parameters, for small machines: the same recipe with a small network."""
-    return Default(**_asked(request), name="tiny", channels=(12, 16, 24), units=64, n_layers=1, band_memory=True)
+    return Default(**_asked(request), name="tiny", channels=(8, 12, 16), units=64, band_memory=True)
 
 
 def _asked(request: EnhanceRequest) -> dict[str, Any]:
