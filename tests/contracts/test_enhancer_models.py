@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 import specloom
-from specloom import Audio, Enhancer
+from specloom import Audio, Enhancer, load, sounds
 from specloom.artifact import Artifact, read_artifact
 from specloom.errors import ArtifactError, ParameterError
+from specloom.runtime import shipped_models
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 TINY = read_artifact(GOLDEN / "tiny_spectrum.onnx")
@@ -33,6 +34,17 @@ def test_a_model_is_a_file_or_an_artifact_and_says_what_it_is() -> None:
     assert from_file.header == TINY.header
     assert from_file.features.sample_rate == 16_000
     assert specloom.Enhancer is Enhancer
+
+
+@pytest.mark.parametrize("model", shipped_models())
+def test_models_that_ship_keep_the_level_of_speech(model: str) -> None:
+    """Within a decibel: strength, limit and a listener compare the cleaned sound with the noisy one."""
+    speech = load(sounds.path("speech"))
+    noise = np.random.default_rng(0).standard_normal(speech.n_samples).astype(np.float32)
+    noise *= np.float32(0.03 * speech.samples.std())
+    cleaned = Enhancer(model).process(Audio(speech.samples + noise, speech.sample_rate)).samples
+    gain = np.vdot(cleaned, speech.samples) / np.vdot(speech.samples, speech.samples)
+    assert abs(20 * np.log10(gain)) < 1.0
 
 
 def test_what_names_no_model_is_refused() -> None:

@@ -67,8 +67,10 @@ def test_no_bin_grows_much_and_silence_stays(network: CausalEnhancer, scale: flo
     spec = scale * spectra()
     enhanced = network(spec, *network.initial_states(3))[0]
     size, before = enhanced.norm(dim=-1), spec.norm(dim=-1)
-    reach = sum(torch.nn.functional.pad(before, (0, 0, lag, 0))[:, : before.shape[1]] for lag in range(3))
-    # Both parts of the mask lie within (-1.4, 1.4), and it has weights for two earlier frames at most.
+    reach = sum(
+        torch.nn.functional.pad(before, (0, 0, lag, 0))[:, : before.shape[1]] for lag in range(network.past_frames + 1)
+    )
+    # Both parts of the mask lie within (-1.4, 1.4), and it has weights for so many frames.
     assert (size <= 1.4 * 1.4143 * reach + 1e-12).all()
 
 

@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402
 
-from specloom.train.nn.causal import CausalEnhancer  # noqa: E402
+from specloom.train.nn.causal import CausalEnhancer, compressed  # noqa: E402
 from specloom.train.nn.statistics import remember_statistics, with_own_statistics  # noqa: E402
 
 
@@ -64,6 +64,10 @@ def test_without_normalisation_nothing_is_asked_for() -> None:
     assert not layers.training
 
 
+def one_frame_each(spec):
+    return spec.permute(1, 0, 3, 2).flatten(0, 1)
+
+
 def test_networks_with_several_inputs_and_states() -> None:
     torch.manual_seed(0)
     one, other = (CausalEnhancer(n_bins=65, channels=(4, 6, 8), units=12, n_layers=2) for _ in range(2))
@@ -73,4 +77,7 @@ def test_networks_with_several_inputs_and_states() -> None:
     other = with_own_statistics(other, [(spec, *other.initial_states(2)) for spec in spectra])
     ours, theirs = one.state_dict(), other.state_dict()
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    # The first layer's means, by hand.
+    outputs = torch.stack([one.narrow(compressed(one_frame_each(spec))).mean((0, 2)) for spec in spectra])
+    torch.testing.assert_close(one.settle.running_mean, outputs.mean(0), rtol=1e-4, atol=1e-5)
     assert float(one.settle.running_mean.abs().max()) > 0.0

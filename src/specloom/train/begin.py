@@ -48,14 +48,16 @@ def graph_weights(network: bytes, *, where: str) -> dict[str, Tensor]:
         if each.data_type == onnx.TensorProto.FLOAT
     }
     named = {name: value for name, value in arrays.items() if name.endswith((".weight", ".bias"))}
-    return named | _recurrent_weights(graph, arrays)
+    return named | _recurrent_weights(graph, arrays, where)
 
 
-def _recurrent_weights(graph: GraphProto, arrays: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _recurrent_weights(graph: GraphProto, arrays: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
     found = {}
     for node in (node for node in graph.node if node.op_type == "GRU"):
         # The exporter names a node by the way to its module: "/remember.0/GRU".
         layer = node.name.strip("/").removesuffix("/GRU").replace("/", ".")
+        if len(node.input) < 4 or not all(name in arrays for name in node.input[1:4]):
+            raise ArtifactError(f"{where}: the weights of the recurrent layer {layer!r} are not kept in the graph")
         inputs, hidden, biases = (arrays[name][0] for name in node.input[1:4])
         input_bias, hidden_bias = biases.chunk(2)
         parts = {"weight_ih": inputs, "weight_hh": hidden, "bias_ih": input_bias, "bias_hh": hidden_bias}
@@ -71,8 +73,8 @@ def begin_from(
     """Give a network, in place, weights into which its batch normalisation was folded.
 
     Normalisation, which training needs, then changes nothing at first: it is measured on `inputs`, and what it takes
-    away its own scale and shift give back. Law: the network computes what the folded one does
-    (``tests/train/test_begin.py``).
+    away its own scale and shift give back. Law: in evaluation mode the network computes what the folded one does; in
+    training about, for every batch is normalised by its own statistics (``tests/train/test_begin.py``).
 
     Parameters
     ----------
@@ -109,23 +111,25 @@ def begin_from(
 
 
 def _take(network: nn.Module, weights: Mapping[str, Tensor], where: str) -> None:
-    own, rest = network.state_dict(), dict(weights)
-    shifts = _folded_shifts(network)
-    for name, value in own.items():
+    for name, value in network.state_dict().items():
         layer_name = name.rpartition(".")[0]
         if isinstance(network.get_submodule(layer_name), _BatchNorm):
             continue
-        given = rest.pop(name, None)
-        if given is None or given.shape != value.shape:
-            said = "is missing" if given is None else f"has the shape {tuple(given.shape)}"
-            raise ArtifactError(
-                f"{where}: the weight {name!r} {said}, and the recipe's network needs {tuple(value.shape)}; "
-                "begin from a model of the same recipe"
-            )
-        value.copy_(given)
-    for name, layer in shifts.items():
+        value.copy_(_weight(weights, name, value, where))
+    for name, layer in _folded_shifts(network).items():
         # A layer without a bias of its own got one when normalisation was folded into it.
-        layer.bias.data.copy_(rest.pop(name, torch.zeros_like(layer.bias)))
+        layer.bias.data.copy_(_weight(weights, name, layer.bias, where))
+
+
+def _weight(weights: Mapping[str, Tensor], name: str, like: Tensor, where: str) -> Tensor:
+    given = weights.get(name)
+    if given is None or given.shape != like.shape:
+        said = "is missing" if given is None else f"has the shape {tuple(given.shape)}"
+        raise ArtifactError(
+            f"{where}: the weight {name!r} {said}, and the recipe's network needs {tuple(like.shape)}; "
+            "begin from a model of the same recipe"
+        )
+    return given
 
 
 def _folded_shifts(network: nn.Module) -> dict[str, _BatchNorm]:
@@ -152,7 +156,7 @@ def _noting(moments: list[tuple[Tensor, Tensor]]) -> Any:
     def note(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         (seen,) = inputs
         axes = [axis for axis in range(seen.ndim) if axis != 1]
-        moments.append((seen.mean(axes), seen.square().mean(axes)))
+        moments.append((seen.mean(axes), seen.var(axes, correction=0)))
 
     return note
 
@@ -160,8 +164,9 @@ def _noting(moments: list[tuple[Tensor, Tensor]]) -> Any:
 def _settle(layer: _BatchNorm, moments: Sequence[tuple[Tensor, Tensor]]) -> None:
     assert layer.running_mean is not None
     assert layer.running_var is not None
-    mean, square = (torch.stack(each).mean(0) for each in zip(*moments, strict=True))
+    # The variance within batches, which is what training will divide by, as in `remember_statistics`.
+    mean, variance = (torch.stack(each).mean(0) for each in zip(*moments, strict=True))
     layer.running_mean.copy_(mean)
-    layer.running_var.copy_((square - mean.square()).clamp_min(0))
+    layer.running_var.copy_(variance)
     layer.weight.data.copy_((layer.running_var + layer.eps).sqrt())
     layer.bias.data.add_(mean)

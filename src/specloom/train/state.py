@@ -98,7 +98,7 @@ class State:
         """Move the averages towards the networks; the engine calls it after every step.
 
         The decay grows from .1 to its value (``min(decay, (1 + step) / (10 + step))``), so that the first weights,
-        which are random, are soon forgotten. Buffers (batch normalisation) are copied.
+        which are mostly random, are soon forgotten. Buffers (batch normalisation) are copied.
         """
         for name, average in self.averages.items():
             network = self.networks[name]

@@ -23,8 +23,8 @@ _STRIDE, _WIDTH = 4, 8
 _N_PARTS = 3
 """Numbers per bin that the network sees; see `compressed`."""
 
-_MOST_GAIN = 1.4
-"""Both parts of the mask lie within this: where speech and noise cancel in part, the speech is the larger of them."""
+MOST_GAIN = 1.4
+"""The usual bound of the mask's parts: where speech and noise cancel in part, the speech is the larger of them."""
 
 _MOSTLY_KEPT = 0.85
 """Bias of the mask: its real part starts at 1.4 tanh(0.85) = 0.97, so what is not known to be noise stays."""
@@ -54,6 +54,8 @@ class CausalEnhancer(nn.Module):
     band_memory
         Whether every position of 8 bins has a recurrent layer of its own over time, the same for all: few weights, but
         many numbers to compute with.
+    most_gain
+        Both parts of every weight of the mask lie within this.
 
     Notes
     -----
@@ -73,11 +75,12 @@ class CausalEnhancer(nn.Module):
         n_layers: int,
         past_frames: int = 0,
         band_memory: bool = False,
+        most_gain: float = MOST_GAIN,
     ) -> None:
         super().__init__()
         fine, middle, coarse = channels
         self.n_kept, self.units, self.channels = n_bins - 1, units, tuple(channels)
-        self.past_frames = past_frames
+        self.past_frames, self.most_gain = past_frames, most_gain
         self.n_fine = self.n_kept // _STRIDE
         width = self.n_fine // 4 * coarse
         self.narrow = nn.Conv1d(
@@ -150,7 +153,7 @@ class CausalEnhancer(nn.Module):
         fours = fours + self.spread(seen.reshape(-1, self.units))
         pairs = pairs + self.part_fours(fours.reshape(-1, coarse))
         ones = ones + self.part_pairs(pairs.reshape(-1, middle))
-        mask = _MOST_GAIN * torch.tanh(self.widen(self.refine(ones.reshape(-1, fine))))
+        mask = self.most_gain * torch.tanh(self.widen(self.refine(ones.reshape(-1, fine))))
         mask = nn.functional.pad(mask.reshape(-1, self.n_kept, 2 * (self.past_frames + 1)).transpose(1, 2), (0, 1))
         enhanced = masked(together, mask.reshape(-1, self.past_frames + 1, 2, self.n_kept + 1)).sum(1)
         return enhanced.reshape_as(frames).permute(1, 0, 3, 2), *after

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
@@ -147,7 +147,9 @@ def remembered(folder: str | os.PathLike[str]) -> EnhanceRequest:
 
 def _request(said: Any, path: Path) -> EnhanceRequest:
     names = {one.name for one in fields(EnhanceRequest)}
-    if not isinstance(said, Mapping) or set(said) != names:
+    # A run of an earlier version lacks what came later, which then is as it was: not asked for.
+    needed = {one.name for one in fields(EnhanceRequest) if one.default is MISSING}
+    if not isinstance(said, Mapping) or not needed <= set(said) <= names:
         raise TrainingError(f"{path} is not what a run of this version writes: {', '.join(sorted(names))} are needed")
     return EnhanceRequest(**said)
 

@@ -21,7 +21,7 @@ from specloom.train.losses.intelligibility import IntelligibilityLoss
 from specloom.train.losses.perceptual import PerceptualLoss
 from specloom.train.losses.signal import negative_snr_db
 from specloom.train.losses.spectral import compressed_spectral_loss
-from specloom.train.nn.causal import CausalEnhancer, without_normalisation
+from specloom.train.nn.causal import MOST_GAIN, CausalEnhancer, without_normalisation
 from specloom.train.nn.spectrum import analysed, synthesised
 from specloom.train.nn.statistics import with_own_statistics
 from specloom.train.recipes.enhancement import (
@@ -106,8 +106,8 @@ class Default:
     learning_rate: float = 2e-3
     average_decay: float = 0.999
     spectral_weight: float = 2.0
-    perceptual_weight: float = 0.1
-    intelligibility_weight: float = 1.0
+    perceptual_weight: float = 0.3
+    intelligibility_weight: float = 2.0
     snr_weight: float = 0.2
     lost_speech: float = 0.15
     heard: PerceptualLoss = field(default_factory=PerceptualLoss, init=False, repr=False)
@@ -117,6 +117,8 @@ class Default:
 
     def __post_init__(self) -> None:
         self.data.require_rate(FEATURES.sample_rate)
+        if self.begin is not None:
+            _require_same_network(self.begin, self.network_settings(), recipe=self.name)
 
     @property
     def batch_audio_s(self) -> float:
@@ -125,14 +127,7 @@ class Default:
 
     def network_settings(self) -> dict[str, Any]:
         """What the network is built with."""
-        return {
-            "n_bins": FEATURES.n_bins,
-            "channels": list(self.channels),
-            "units": self.units,
-            "n_layers": self.n_layers,
-            "past_frames": self.past_frames,
-            "band_memory": self.band_memory,
-        }
+        return _network_settings({name: getattr(self, name) for name in _SIZES})
 
     def build(self, device: torch.device) -> State:
         """A new network."""
@@ -153,12 +148,6 @@ class Default:
 
     def _begin(self, network: CausalEnhancer, model: Artifact) -> None:
         where = f"the model {model.header.name!r}"
-        built, wanted = dict(model.header.networks["enhancer"].settings), self.network_settings()
-        if built != wanted:
-            raise ParameterError(
-                f"begin_from: {where} has a network of {built}, and the recipe {self.name!r} trains one of {wanted}; "
-                "begin from a model of the same recipe"
-            )
         weights = graph_weights(model.networks["enhancer"], where=where)
         device = next(network.parameters()).device
         begin_from(network, weights, self._first_inputs(network, device), where=where)
@@ -243,18 +232,46 @@ class Default:
 
 def default(request: EnhanceRequest) -> Default:
     """The recipe of the model that ships as ``default``, for the recordings of a request."""
-    return Default(**_asked(request))
+    return _recipe(request)
 
 
 def tiny(request: EnhanceRequest) -> Default:
     """Under 100 000 parameters, for small machines: the same recipe with a small network."""
-    return Default(**_asked(request), name="tiny", channels=(8, 12, 16), units=64, band_memory=True)
+    return _recipe(request, name="tiny", channels=(8, 12, 16), units=64, band_memory=True)
 
 
-def _asked(request: EnhanceRequest) -> dict[str, Any]:
+_SIZES: Final = ("channels", "units", "n_layers", "past_frames", "band_memory")
+
+
+def _network_settings(sizes: Mapping[str, Any]) -> dict[str, Any]:
+    return {"n_bins": FEATURES.n_bins, "most_gain": MOST_GAIN} | {
+        name: list(value) if isinstance(value, tuple) else value for name, value in sizes.items()
+    }
+
+
+def _recipe(request: EnhanceRequest, *, name: str = "default", **sizes: Any) -> Default:
     refuse_target(request, learned="no mask")
+    begin = None
     # A run that goes on has its weights in its checkpoint, wherever they came from.
-    goes_on = (Path(request.folder) / LAST).exists()
-    begin = None if request.begin_from is None or goes_on else load_model(request.begin_from, task="enhance")
+    if request.begin_from is not None and not (Path(request.folder) / LAST).exists():
+        begin = load_model(request.begin_from, task="enhance")
+        # Before the recordings are read, which takes long.
+        usual = {size: Default.__dataclass_fields__[size].default for size in _SIZES}
+        _require_same_network(begin, _network_settings(usual | sizes), recipe=name)
     data = request_data(request, sample_rate=FEATURES.sample_rate)
-    return {"data": data, "seed": request.seed, "workers": request.workers, "begin": begin}
+    return Default(data=data, name=name, seed=request.seed, workers=request.workers, begin=begin, **sizes)
+
+
+def _require_same_network(model: Artifact, wanted: Mapping[str, Any], *, recipe: str) -> None:
+    """Refuse to begin from a model whose one network is not what the recipe trains, naming what differs."""
+    built = model.header.networks.get("enhancer")
+    if built is None or len(model.networks) != 1 or built.kind != CausalEnhancer.__name__:
+        differs = f"holds no single {CausalEnhancer.__name__} named 'enhancer'"
+    else:
+        unlike = [key for key in sorted({*wanted, *built.settings}) if built.settings.get(key) != wanted.get(key)]
+        differs = "has " + ", ".join(f"{key} {built.settings.get(key)} instead of {wanted.get(key)}" for key in unlike)
+        if not unlike:
+            return
+    raise ParameterError(
+        f"begin_from: the model {model.header.name!r} {differs}; the recipe {recipe!r} begins from its own kind only"
+    )
