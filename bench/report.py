@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -111,13 +112,17 @@ def _ratio(spread: Record | None) -> str:
 
 
 def _machines(records: list[Record]) -> str:
+    return "\n\n".join(_by_machine(records, _machine))
+
+
+def _by_machine(records: list[Record], words: Callable[[Record], str]) -> list[str]:
     """Mostly one; each is said with its rows where there are several."""
     seen: dict[str, list[str]] = {}
     for record in records:
-        seen.setdefault(_machine(record), []).append(record["name"])
+        seen.setdefault(words(record), []).append(record["name"])
     if len(seen) == 1:
-        return next(iter(seen))
-    return "\n\n".join(f"{words} Rows: {', '.join(names)}." for words, names in seen.items())
+        return list(seen)
+    return [f"{said} Rows: {', '.join(names)}." for said, names in seen.items()]
 
 
 def _machine(record: Record) -> str:
@@ -131,13 +136,16 @@ def _machine(record: Record) -> str:
 
 
 def _readme_block(records: list[Record]) -> str:
-    newest = max(records, key=lambda record: record["date"])
-    m, libraries = newest["machine"], newest["versions"]
-    where = (
+    where = "\n\n".join(_by_machine(records, _machine_in_short))
+    return f"{summary(records)}\n\n{where}\n\nAll tables, with dates: [docs/bench.md](docs/bench.md)."
+
+
+def _machine_in_short(record: Record) -> str:
+    m, libraries = record["machine"], record["versions"]
+    return (
         f"{m['cpu']}, {m['cores']} cores, {m['vectors']}, one thread, Python {libraries['Python']}, against librosa "
-        f"{libraries['librosa']}, {newest['date'][:10]}; all tables: [docs/bench.md](docs/bench.md)."
+        f"{libraries['librosa']}."
     )
-    return f"{summary(records)}\n\n{where}"
 
 
 def _page_block(record: Record) -> str:
