@@ -45,7 +45,7 @@ class CausalEnhancer(nn.Module):
     channels
         Numbers per position: of 4 bins, of 8 and of 16.
     units
-        Of each recurrent layer; at most `n_bins`.
+        Of each recurrent layer.
     n_layers
         Recurrent layers.
     past_frames
@@ -144,8 +144,7 @@ class CausalEnhancer(nn.Module):
         pairs = pairs.reshape(-1, 2 * middle)
         fours = self.join_fours(pairs).reshape(-1, self.n_fine // 4 * coarse)
         seen = self.gather(fours)
-        # To (n_frames, batch, units). The sizes are taken from a piece of the input: one operation in ONNX, not eight.
-        seen = seen.reshape_as(frames[:, :, 0, : self.units])
+        seen = seen.reshape(frames.shape[0], -1, self.units)
         for layer, state in zip(self.remember, memories, strict=True):
             remembered, last = layer(seen, state)
             seen = seen + remembered
