@@ -75,6 +75,19 @@ def test_without_a_length_it_takes_the_recipes_usual_one(train, tmp_path, monkey
     assert json.loads((tmp_path / "mine.training" / "run.json").read_text())["minutes"] == 0.01
 
 
+def test_a_run_that_knows_less_than_can_be_asked_now_goes_on(train, tmp_path):
+    train(*NEW, "--steps", "20", "-o", "m.onnx", "--target", "7")
+    path = tmp_path / "m.training" / "run.json"
+    said = json.loads(path.read_text())
+    del said["begin_from"]
+    path.write_text(json.dumps(said))
+    assert train("--resume", "-o", "m.onnx")[0] == DONE
+    path.write_text(json.dumps({name: value for name, value in said.items() if name != "speech"}))
+    code, _, err = train("--resume", "-o", "m.onnx")
+    assert code == REFUSED
+    assert "is not what a run of this version writes" in err
+
+
 def test_every_recipe_has_a_usual_length():
     assert {task: set(names) for task, names in catalog.RECIPES.items()} == {
         task: set(names) for task, names in catalog.USUAL_MINUTES.items()
