@@ -31,6 +31,7 @@ from specloom.train.data import (
     validation_pairs,
 )
 from specloom.train.data.device import mixture_stream
+from specloom.train.recipes.recipe import Recipe
 from specloom.version import __version__
 
 if TYPE_CHECKING:
@@ -70,22 +71,12 @@ class EnhancementData:
             )
 
 
-class EnhancementRecipe(Protocol):
-    """What recipes for enhancement have, and the functions of this module ask of them."""
-
-    @property
-    def name(self) -> str:
-        """Of the recipe."""
-        ...
+class EnhancementRecipe(Recipe, Protocol):
+    """What recipes for enhancement have besides, and the functions of this module ask of them."""
 
     @property
     def data(self) -> EnhancementData:
         """What is mixed, and what is measured on."""
-        ...
-
-    @property
-    def seed(self) -> int:
-        """Weights, split and mixes come from it."""
         ...
 
     @property
@@ -96,11 +87,6 @@ class EnhancementRecipe(Protocol):
     @property
     def mixing(self) -> MixingSettings:
         """How items are mixed."""
-        ...
-
-    @property
-    def batch_size(self) -> int:
-        """Items in a step."""
         ...
 
     def network_settings(self) -> Mapping[str, Any]:
