@@ -117,7 +117,8 @@ def test_the_band_that_the_model_sees_is_the_model_s_at_other_rates(rate) -> Non
     expected = resample(at_its_own, 16_000, rate)[: made.size]
     spectra = [np.fft.rfft(samples * np.hanning(made.size)) for samples in (made, expected)]
     below = slice(0, int(0.9 * min(rate, 16_000) / 2 * made.size / rate))
-    assert np.linalg.norm((spectra[0] - spectra[1])[below]) < 1e-4 * np.linalg.norm(spectra[1][below])
+    # Not closer, because soxr's filter shows the model a little less of the very edge of the band.
+    assert np.linalg.norm((spectra[0] - spectra[1])[below]) < 2e-4 * np.linalg.norm(spectra[1][below])
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -286,6 +287,11 @@ def test_what_goes_in_comes_out_after_the_latency(model, rate) -> None:
 
 def test_the_latency_of_the_causal_model_is_its_window() -> None:
     assert enhancer("tiny_spectrum").stream(sample_rate=16_000).latency_s == 0.032
+
+
+@pytest.mark.parametrize(("rate", "most_s"), [(8_000, 0.050), (22_050, 0.042), (44_100, 0.042), (48_000, 0.042)])
+def test_other_rates_cost_some_milliseconds(rate, most_s) -> None:
+    assert 0.032 < enhancer("tiny_spectrum").stream(sample_rate=rate).latency_s < most_s
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

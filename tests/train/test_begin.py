@@ -113,6 +113,8 @@ def test_what_ships_can_be_begun_from(recipe: Default, name: str) -> None:
     assert (settings.pop("n_bins"), settings.pop("most_gain")) == (257, 1.4)
     sizes = settings | {"channels": tuple(settings["channels"])}
     state = replace(recipe, name=name, begin=shipped, **sizes).build(CPU)
+    assert state.begun
+    assert not recipe.build(CPU).begun
     noisy = mix_batch(recipe.data.sources, MIXING, seed=3, items=[0]).noisy[0]
     ours = enhance(state.averages["enhancer"], FEATURES, noisy)
     theirs = Enhancer(name).process(Audio(noisy, 16_000)).samples

@@ -142,3 +142,15 @@ def test_too_little_shared_memory_is_refused_before_anything_is_touched(monkeypa
     assert workers_module._affordable(4, 40_000, 2) == 1
     with pytest.raises(ParameterError, match="shared memory"):
         stream(workers=1, batch_size=50)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    assert workers_module._affordable(4, 40_000, 1) == 1, "another rank's worker stands on the same machine"
+
+
+def test_all_workers_get_the_share_that_was_free_at_first(monkeypatch):
+    # What one has touched is not free any more when the next begins.
+    left = iter([1_000_000, 0, 0])
+    usage = lambda _: type("Usage", (), {"free": next(left)})  # noqa: E731
+    monkeypatch.setattr(workers_module.shutil, "disk_usage", usage)
+    monkeypatch.setattr(workers_module.Path, "is_dir", lambda _: True)
+    with stream(workers=2) as batches:
+        next(batches)

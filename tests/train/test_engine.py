@@ -134,6 +134,25 @@ def test_scores_that_fall_leave_the_best_where_it_was(tmp_path):
     assert (state.step, state.best_score) == (30, 3.0)
 
 
+def test_weights_that_were_given_are_scored_first_and_kept_while_nothing_is_better(tmp_path):
+    class Begun(Regression):
+        def build(self, device):
+            state = super().build(device)
+            state.begun = True
+            return state
+
+        def evaluate(self, state):
+            return {"score": -float(state.step)}
+
+    finished = train(Begun(), tmp_path, steps=20)
+    assert [line["step"] for line in read_log(tmp_path, "scores")] == [0, 10, 20]
+    state = Regression().build(torch.device("cpu"))
+    load_checkpoint(state, finished.best, recipe="regression")
+    assert state.step == 0
+    train(Begun(), tmp_path, steps=30, resume=True)
+    assert [line["step"] for line in read_log(tmp_path, "scores")] == [0, 10, 20, 30], "once, at the very beginning"
+
+
 def test_an_adversarial_pair_learns(tmp_path):
     finished = train(Pair(), tmp_path, steps=200, evaluate_every=50, log_every=50)
     assert finished.state.best_score > -0.3, "the generator's mean comes near 2"
@@ -304,6 +323,33 @@ def test_ranks_that_train_by_minutes_are_at_the_same_place(tmp_path):
     first, second = ((tmp_path / str(rank)).read_text() for rank in (0, 1))
     assert first == second
     assert len(first) > 10
+
+
+def test_ranks_begin_with_the_weights_of_the_first(tmp_path):
+    code = (
+        f"import os, sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "import torch\n"
+        "from toy_recipes import Regression\n"
+        "from specloom.train.engine import fit\n"
+        "class Apart(Regression):\n"
+        "    def build(self, device):\n"
+        "        state = super().build(device)\n"
+        "        for tensor in state.tensors():\n"
+        "            tensor.data.add_(int(os.environ['RANK']))\n"
+        "        return state\n"
+        f"state = fit(Apart(dropout=0.0, normalise=False), {str(tmp_path / 'run')!r}, steps=2, device='cpu',\n"
+        "    threads=1, quiet=True).state\n"
+        f"torch.save(list(state.tensors()), {str(tmp_path)!r} + '/' + os.environ['RANK'])\n"
+    )
+    meeting = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    processes = [
+        subprocess.Popen([sys.executable, "-c", code], env=os.environ | meeting | {"RANK": str(rank)})
+        for rank in (0, 1)
+    ]
+    assert [process.wait(60) for process in processes] == [0, 0]
+    first, second = (torch.load(tmp_path / str(rank)) for rank in (0, 1))
+    assert len(first) == 8, "weights and biases of two layers, and their averages"
+    assert all(torch.equal(one, other) for one, other in zip(first, second, strict=True))
 
 
 def free_port():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import shlex
 import warnings
 from collections.abc import Iterator
@@ -186,9 +187,12 @@ def _of_usual_length(request: EnhanceRequest) -> EnhanceRequest:
     usual = USUAL_MINUTES["enhance"].get(request.recipe)
     if request.steps is not None or request.minutes is not None or usual is None:
         return request
-    print(
-        f"training for {usual:g} minutes, as is usual for {request.recipe!r}; --minutes N or --steps N says otherwise"
-    )
+    # torchrun starts as many of us as there are ranks.
+    if os.environ.get("RANK", "0") == "0":
+        print(
+            f"training for {usual:g} minutes, as is usual for {request.recipe!r}; "
+            "--minutes N or --steps N says otherwise"
+        )
     return replace(request, minutes=usual)
 
 

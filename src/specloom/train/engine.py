@@ -122,11 +122,15 @@ def fit(
         state.ranks, state.precision = ranks, precision
         if earlier is not None:
             restore(state, earlier, recipe=recipe.name, name=str(folder / LAST))
+        # What a GPU measures before the first step is not the same to the bit on each of them.
+        ranks.as_first(state.tensors())
 
         every = recipe.batch_size * ranks.world
         batches = recipe.batches(first_item=state.items + ranks.rank * recipe.batch_size, every=every, device=place)
         books = _Books(recipe, state, folder, quiet=quiet) if ranks.leads else None
         began = time.monotonic() - state.trained_s
+        if books is not None and state.begun and state.step == 0:
+            books.evaluate()
         # By minutes every rank has a clock of its own; what follows `progress` must be the same on all of them.
         done = ranks.largest(_share_done(state, steps, minutes), place)
         finished, stopped = done >= 1, False

@@ -39,6 +39,14 @@ class Ranks:
         for one, mean in zip(kept, torch.split(flat, [one.numel() for one in kept]), strict=True):
             one.copy_(mean.view_as(one))
 
+    def as_first(self, tensors: Iterable[torch.Tensor]) -> None:
+        """Replace each tensor by what rank 0 has."""
+        if self.world == 1:
+            return
+        with torch.no_grad():
+            for one in tensors:
+                distributed.broadcast(one, src=0)
+
     def any(self, flag: bool, device: torch.device) -> bool:
         """Whether the flag is up on any rank; all ranks get the same answer."""
         if self.world == 1:

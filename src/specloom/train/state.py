@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
@@ -53,6 +53,9 @@ class State:
         number of the step, so there is no random state to keep.
     best_score : float or None
         The best score so far (``recipe.evaluate`` gives it as "score"; higher is better).
+    begun : bool
+        Whether ``build`` gave the networks weights that are worth something: they are then scored before the first
+        step, so that what training makes worse is not what comes out.
     """
 
     networks: dict[str, nn.Module]
@@ -73,6 +76,7 @@ class State:
     rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0), init=False)
     ranks: Ranks = field(default_factory=Ranks, init=False)
     precision: str = field(default="float32", init=False)
+    begun: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         for name in self.schedulers:
@@ -84,6 +88,12 @@ class State:
             if not 0 <= decay < 1:
                 raise ParameterError(f"average_decay[{name!r}]={decay}: at least 0 and below 1 is needed")
             self.averages[name] = copy.deepcopy(self.networks[name]).eval().requires_grad_(False)
+
+    def tensors(self) -> Iterator[torch.Tensor]:
+        """Every weight and buffer of the networks and their averages."""
+        for network in (*self.networks.values(), *self.averages.values()):
+            yield from network.parameters()
+            yield from network.buffers()
 
     def evaluated(self, name: str) -> nn.Module:
         """The network that is evaluated and exported: the average where one is kept; in evaluation mode."""

@@ -39,8 +39,18 @@ class _SourceAwareCache(FunctionCache):
 
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile a function that Python calls: cached where that can be, without the interpreter's lock."""
-    dispatcher: Any = nb.njit(nogil=True)(function)
+    return _kept(nb.njit(nogil=True)(function))
+
+
+def summing_kernel(function: Callable[..., Any]) -> Any:
+    """`kernel` for sums of many products, which may be added up in any order: that is what lets a processor do several
+    at once. The order is the same in every call.
+    """
+    return _kept(nb.njit(nogil=True, fastmath={"reassoc", "contract"})(function))
+
+
+def _kept(dispatcher: Any) -> Any:
     # numba's word for "no folder can be written to", as in a read-only installation: then nothing is kept.
     with suppress(RuntimeError):
-        dispatcher._cache = _SourceAwareCache(function)
+        dispatcher._cache = _SourceAwareCache(dispatcher.py_func)
     return dispatcher

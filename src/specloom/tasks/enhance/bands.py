@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from specloom.dsp.resample import StreamingResampler
+from specloom.dsp.low_delay import LowDelayResampler
 from specloom.tasks.enhance.model_stream import FloatArray, ModelStream
 
 _BLOCK_S = 0.004
@@ -51,9 +51,9 @@ class BandStream:
     def __init__(self, inner: ModelStream, *, sample_rate: int, model_rate: int, n_channels: int) -> None:
         self._inner = inner
         self._n_channels = n_channels
-        self._down = StreamingResampler(sample_rate, model_rate, n_channels)
+        self._down = LowDelayResampler(sample_rate, model_rate, n_channels)
         # What was enhanced and what was not go back together, so that they stay side by side to the sample.
-        self._up = StreamingResampler(model_rate, sample_rate, 2 * n_channels)
+        self._up = LowDelayResampler(model_rate, sample_rate, 2 * n_channels)
         self._gains = UpperGains(sample_rate=sample_rate, model_rate=model_rate, n_channels=n_channels)
         self._sound = Fifo(n_channels)
         self._seen = Fifo(n_channels)

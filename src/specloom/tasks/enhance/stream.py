@@ -26,7 +26,7 @@ _MOST_ENERGY = 1e24
 _LOUDEST = 1e12
 
 # How long, and in what pieces, the delay of resampling is tried out.
-_TRIED_S, _TRIED_BLOCK_S = 1.0, 0.004
+_TRIED_S, _TRIED_BLOCK_S = 0.5, 0.001
 
 
 class EnhanceStream:
@@ -102,7 +102,8 @@ class EnhanceStream:
         """From a sample going in to its coming out, at worst, in samples at the rate of the sound.
 
         Of the model alone at the model's rate: its window and the frames that it waits for. At other rates the
-        resampling filters come on top (about 80 ms each way); their share was measured on a stream of zeros.
+        resampling filters come on top (about 3 ms each way at 16 kHz and above, 6 ms at 8 kHz); their share was
+        measured on a stream of zeros.
         """
         if self._wet is None:
             return 0

@@ -48,6 +48,10 @@ class _Plan:
     def shape(self) -> tuple[int, int, int]:
         return (2, self.batch_size, round(self.settings.seconds * self.sources.sample_rate))
 
+    @property
+    def slot_bytes(self) -> int:
+        return 4 * math.prod(self.shape)
+
     def mix(self, batch: int) -> Mixture:
         first = self.first_item + batch * self.every
         return mix_batch(self.sources, self.settings, seed=self.seed, items=range(first, first + self.batch_size))
@@ -123,9 +127,11 @@ class MixtureStream:
         self.waited_s = 0.0
         self._workers: list[_Worker] = []
         self._closed = False
+        # Measured once: what one worker has touched of its share must not make that of the next smaller.
+        n_slots = _affordable(prefetch, self._plan.slot_bytes, workers) if workers else 0
         try:
             for index in range(workers):
-                self._workers.append(_Worker(self._plan, first_batch=index, n_workers=workers, n_slots=prefetch))
+                self._workers.append(_Worker(self._plan, first_batch=index, n_workers=workers, n_slots=n_slots))
         except BaseException:
             self.close()
             raise
@@ -168,9 +174,8 @@ class _Worker:
     """One process and the ring of batches that it fills, seen from the process that takes them out."""
 
     def __init__(self, plan: _Plan, *, first_batch: int, n_workers: int, n_slots: int) -> None:
-        slot_bytes = 4 * math.prod(plan.shape)
-        self._shape = (_affordable(n_slots, slot_bytes, n_workers), *plan.shape)
-        self._memory = SharedMemory(create=True, size=self._shape[0] * slot_bytes)
+        self._shape = (n_slots, *plan.shape)
+        self._memory = SharedMemory(create=True, size=n_slots * plan.slot_bytes)
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(
@@ -248,13 +253,15 @@ def _slots(memory: SharedMemory, shape: tuple[int, ...]) -> npt.NDArray[np.float
 
 def _affordable(n_slots: int, slot_bytes: int, n_workers: int) -> int:
     """How many places of each worker's ring fit: touching shared memory that is not there kills a process without a
-    word. What another worker has asked for is free until it is touched, so each counts on its share alone.
+    word. What another worker, or another rank on this machine, has asked for is free until it is touched, so each
+    counts on its share alone.
     """
     place = Path("/dev/shm")
     if not place.is_dir():
         return n_slots
     free = shutil.disk_usage(place).free
-    fitting = int(0.9 * free / n_workers) // slot_bytes
+    n_ranks = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    fitting = int(0.9 * free / (n_workers * n_ranks)) // slot_bytes
     if fitting < 1:
         raise ParameterError(
             f"workers={n_workers}: each needs {slot_bytes} bytes of shared memory for a batch, and {free} are free in "

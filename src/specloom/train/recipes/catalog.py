@@ -87,6 +87,8 @@ class EnhanceRequest:
             raise ParameterError(f"workers={self.workers}: 0 or more is needed")
 
 
+# Names of the command line, where they are others.
+_OPTIONS = {"begin_from": "from"}
 # What may be said anew when a run goes on; anything else would make it neither the one run nor the other.
 _FREE = {"folder", "workers", "steps", "minutes", "threads"}
 
@@ -166,8 +168,8 @@ def continued(earlier: EnhanceRequest, given: Mapping[str, Any]) -> EnhanceReque
         before = getattr(earlier, name)
         if name not in _FREE and value != before:
             raise TrainingError(
-                f"{name} was {before!r} when this run began, and is {value!r} now: leave it out to go on, "
-                f"or choose another output to begin anew"
+                f"{_OPTIONS.get(name, name)} was {before!r} when this run began, and is {value!r} now: "
+                "leave it out to go on, or choose another output to begin anew"
             )
     if "steps" in given or "minutes" in given:
         # Otherwise the limit of the first stretch would end the second at once.

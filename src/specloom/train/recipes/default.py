@@ -139,12 +139,14 @@ class Default:
         optimizer = torch.optim.AdamW(
             network.parameters(), lr=self.learning_rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True
         )
-        return State(
+        state = State(
             networks={"enhancer": network},
             optimizers={"enhancer": optimizer},
             average_decay={"enhancer": self.average_decay},
             device=device,
         )
+        state.begun = self.begin is not None
+        return state
 
     def _begin(self, network: CausalEnhancer, model: Artifact) -> None:
         where = f"the model {model.header.name!r}"
