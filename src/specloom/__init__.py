@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         Spectrogram,
     )
     from specloom.rescue.rescue import Rescue, rescue_picture
+    from specloom.tasks.denoise.denoiser import Denoiser
     from specloom.tasks.enhance.enhancer import Enhancer
 
 _HOMES = {
@@ -78,6 +79,7 @@ _HOMES = {
         "Spectrogram",
     ),
     "specloom.rescue.rescue": ("Rescue", "rescue_picture"),
+    "specloom.tasks.denoise.denoiser": ("Denoiser",),
     "specloom.tasks.enhance.enhancer": ("Enhancer",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -94,6 +96,7 @@ __all__ = [
     "AudioFileError",
     "AudioReader",
     "AudioWriter",
+    "Denoiser",
     "Enhancer",
     "ImageFileError",
     "MelConfig",

@@ -47,6 +47,11 @@ COMMANDS: dict[str, Command] = {
     "enhance": Command(
         module="specloom.cli.enhance", name="Enhance", summary="noisy speech -> cleaned speech, files or live"
     ),
+    "denoise": Command(
+        module="specloom.cli.denoise",
+        name="Denoise",
+        summary="damaged mel spectrograms, pictures of them and recordings -> clean ones, by an autoencoder",
+    ),
     "roundtrip": Command(
         module="specloom.cli.roundtrip", name="Roundtrip", summary="which step of a recipe loses what, with a page"
     ),
@@ -64,6 +69,16 @@ COMMANDS: dict[str, Command] = {
         module="specloom.cli.train",
         name="TrainEnhance",
         summary="your own enhancement model, from folders of speech and noise",
+    ),
+    "train denoise-mel": Command(
+        module="specloom.cli.train_denoise",
+        name="TrainDenoiseMel",
+        summary="your own autoencoder for mel spectrograms, from a folder of recordings",
+    ),
+    "train denoise-digits": Command(
+        module="specloom.cli.train_denoise",
+        name="TrainDenoiseDigits",
+        summary="an autoencoder that takes noise off digits, with curves and pictures",
     ),
     "demo": Command(
         module="specloom.cli.demo", name="Demo", summary="sounds, pictures and a page from the recordings that ship"
@@ -83,6 +98,7 @@ _EXAMPLES = """\
   specloom roundtrip speech.wav --recipe spoof
   specloom masks clean/ noisy/ -o lab
   specloom evaluate default test-set/ -o scores
+  specloom denoise damaged.png -o cleaned
   specloom train enhance --speech voices/ --noise noises/ --minutes 30 -o mine.onnx
   specloom draw recordings/ -o spectrograms --recipe tacotron --jobs 2
   specloom recipe tacotron > mine.json"""
@@ -102,7 +118,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         say_error(str(error))
         return REFUSED
     except KeyboardInterrupt:
-        goes_on = arguments[:1] in (["draw"], ["listen"], ["plot"], ["enhance"], ["evaluate"])
+        goes_on = arguments[:1] in (["draw"], ["listen"], ["plot"], ["enhance"], ["denoise"], ["evaluate"])
         say_error("interrupted; run the same command again to go on" if goes_on else "interrupted")
         return INTERRUPTED
     except BrokenPipeError:

@@ -157,14 +157,15 @@ def to_onnx(export: NetworkExport) -> tuple[bytes, int]:
 
 def _feed(export: NetworkExport, *, batch: int, pieces: int) -> Arrays:
     """Noise, quiet and loud, of these sizes; states at zero."""
-    sizes = {"batch": batch, export.time: export.context + pieces * export.piece}
+    sizes = {"batch": batch} | ({} if export.time is None else {export.time: export.context + pieces * export.piece})
     rng = np.random.default_rng([batch, pieces])
     feed = {}
     for name, example in export.inputs.items():
         named = export.dynamic.get(name, {})
         unknown = sorted(set(named.values()) - set(sizes))
         if unknown:
-            raise ParameterError(f"dynamic[{name!r}] names {unknown[0]!r}: 'batch' and {export.time!r} are known")
+            known = " and ".join(map(repr, sizes))
+            raise ParameterError(f"dynamic[{name!r}] names {unknown[0]!r}: {known} are known")
         shape = [sizes[named[axis]] if axis in named else size for axis, size in enumerate(example.shape)]
         level = 0.0 if name in export.states else 1.0
         feed[name] = (level * rng.standard_normal(shape)).astype(np.float32)
@@ -190,6 +191,8 @@ def _from_torch(export: NetworkExport, session: Session) -> float:
 
 def _from_whole(export: NetworkExport, session: Session) -> float:
     """The largest deviation of piece by piece, states carried over, from all at once."""
+    if export.time is None:
+        return _from_batch(export, session)
     feed = _feed(export, batch=2, pieces=_PROBE_PIECES)
     whole = _run(export, session, feed)
     states = {name: feed[name] for name in export.states}
@@ -204,6 +207,16 @@ def _from_whole(export: NetworkExport, session: Session) -> float:
     joined = {name: np.concatenate([part[name] for part in parts], axis=1) for name in plain}
     joined |= {f"{name}_next": value for name, value in states.items()}
     return max(_deviation(joined[name], whole[name]) for name in export.outputs)
+
+
+def _from_batch(export: NetworkExport, session: Session) -> float:
+    """The largest deviation of each member alone from the batch."""
+    feed = _feed(export, batch=5, pieces=1)
+    whole = _run(export, session, feed)
+    alone = [
+        _run(export, session, {name: value[index : index + 1] for name, value in feed.items()}) for index in range(5)
+    ]
+    return max(_deviation(np.concatenate([one[name] for one in alone]), whole[name]) for name in export.outputs)
 
 
 def _run(export: NetworkExport, session: Session, feed: Mapping[str, npt.NDArray[np.float32]]) -> Arrays:

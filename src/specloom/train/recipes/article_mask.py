@@ -29,10 +29,9 @@ from specloom.train.recipes.enhancement import (
     enhancement_scores,
     refuse_beginning,
     request_data,
-    set_learning_rate,
 )
 from specloom.train.recipes.recipe import NetworkExport
-from specloom.train.state import State, descend
+from specloom.train.state import State, descend, set_learning_rate
 
 if TYPE_CHECKING:
     from specloom.artifact import Header

@@ -27,30 +27,59 @@ RECIPES: dict[str, dict[str, str]] = {
         "article-mapping": "specloom.train.recipes.article_mapping:article_mapping",
         "waveform": "specloom.train.recipes.waveform:waveform",
     },
+    "denoise_mel": {
+        "conv": "specloom.train.recipes.denoise_mel:conv",
+        "dense": "specloom.train.recipes.denoise_mel:dense",
+    },
+    "denoise_digits": {
+        "conv": "specloom.train.recipes.denoise_digits:conv",
+        "dense": "specloom.train.recipes.denoise_digits:dense",
+    },
 }
 
 # Minutes that each recipe is worth on two cores, where nothing else is said: what it was measured with.
 USUAL_MINUTES: dict[str, dict[str, float]] = {
     "enhance": {"default": 180.0, "tiny": 60.0, "article-mask": 20.0, "article-mapping": 20.0, "waveform": 20.0},
+    "denoise_mel": {"conv": 3.0, "dense": 3.0},
 }
 
 _RUN_FILE = "run.json"
 
 
 @dataclass(frozen=True, kw_only=True)
-class EnhanceRequest:
-    """What ``specloom train enhance`` was asked for.
+class Request:
+    """What every training was asked for.
 
     Parameters
     ----------
     recipe : str
-        A name of ``RECIPES["enhance"]``.
-    speech, noise : tuple of str
-        Folders of recordings.
+        A name of the task's ``RECIPES``.
     folder : str
         The run's folder: the place for resampled recordings too.
     seed : int
         Weights, split and batches come from it.
+    steps, minutes : int and float or None
+        How long; see `specloom.train.engine.fit`.
+    threads : int or None
+        Of torch.
+    """
+
+    recipe: str
+    folder: str
+    seed: int = 0
+    steps: int | None = None
+    minutes: float | None = None
+    threads: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnhanceRequest(Request):
+    """What ``specloom train enhance`` was asked for, besides `Request`.
+
+    Parameters
+    ----------
+    speech, noise : tuple of str
+        Folders of recordings.
     workers : int
         Processes that mix; 0 mixes in the trainer's own.
     target : str or None
@@ -59,24 +88,14 @@ class EnhanceRequest:
         How the speaker is told from a path (`specloom.train.data`); None leaves it to that module.
     begin_from : str or None
         A model file, or the name of a model that ships, whose weights are trained on; None begins with random ones.
-    steps, minutes : int and float or None
-        How long; see `specloom.train.engine.fit`.
-    threads : int or None
-        Of torch.
     """
 
-    recipe: str
     speech: tuple[str, ...]
     noise: tuple[str, ...]
-    folder: str
-    seed: int = 0
     workers: int = 1
     target: str | None = None
     speaker_from: str | None = None
     begin_from: str | None = None
-    steps: int | None = None
-    minutes: float | None = None
-    threads: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("speech", "noise"):
@@ -87,13 +106,85 @@ class EnhanceRequest:
             raise ParameterError(f"workers={self.workers}: 0 or more is needed")
 
 
+@dataclass(frozen=True, kw_only=True)
+class DenoiseMelRequest(Request):
+    """What ``specloom train denoise-mel`` was asked for, besides `Request`.
+
+    Parameters
+    ----------
+    recordings : tuple of str
+        Folders of recordings; the split is by recording.
+    damage : tuple of str
+        See `specloom.train.data.patches.PatchSettings`.
+    noise : tuple of str
+        Folders of recordings of noise, for the damage of that name.
+    spectrogram : str
+        The name of a recipe for spectrograms, or the path of one as JSON.
+    sample_rate : int or None
+        For a recipe that keeps each recording's own rate.
+    """
+
+    recordings: tuple[str, ...]
+    damage: tuple[str, ...] = ("salt-and-pepper",)
+    noise: tuple[str, ...] = ()
+    spectrogram: str = "tacotron"
+    sample_rate: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("recordings", "damage", "noise"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        if not self.recordings:
+            raise ParameterError("recordings is empty: at least one folder is needed")
+        if ("noise" in self.damage) != bool(self.noise):
+            raise ParameterError(
+                f"damage={' '.join(self.damage)!r} and noise={' '.join(self.noise)!r}: the damage 'noise' and folders "
+                "of noise belong together; give both or neither"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DenoiseDigitsRequest(Request):
+    """What ``specloom train denoise-digits`` was asked for, besides `Request`.
+
+    Parameters
+    ----------
+    digits : str or None
+        A folder with MNIST's four files; None takes the digits that scikit-learn brings.
+    damage : str
+        "gaussian", as the article's code has it, or "salt-and-pepper", as its text says.
+    amount : float
+        The deviation, or the share of pixels.
+    epochs : int
+        How often every digit is seen, where neither steps nor minutes say otherwise.
+    """
+
+    digits: str | None = None
+    damage: str = "gaussian"
+    amount: float = 0.2
+    epochs: int = 30
+
+    def __post_init__(self) -> None:
+        if self.damage not in ("gaussian", "salt-and-pepper"):
+            raise ParameterError(f"damage={self.damage!r}: allowed are 'gaussian' and 'salt-and-pepper'")
+        if not 0.0 <= self.amount <= 1.0:
+            raise ParameterError(f"amount={self.amount!r}: a number from 0 to 1 is needed")
+        if self.epochs < 1:
+            raise ParameterError(f"epochs={self.epochs}: 1 or more is needed")
+
+
+REQUESTS: dict[str, type[Request]] = {
+    "enhance": EnhanceRequest,
+    "denoise_mel": DenoiseMelRequest,
+    "denoise_digits": DenoiseDigitsRequest,
+}
+
 # Names of the command line, where they are others.
 _OPTIONS = {"begin_from": "from"}
 # What may be said anew when a run goes on; anything else would make it neither the one run nor the other.
 _FREE = {"folder", "workers", "steps", "minutes", "threads"}
 
 
-def make_recipe(task: str, request: EnhanceRequest) -> Recipe:
+def make_recipe(task: str, request: Request) -> Recipe:
     """The recipe that is asked for, for the recordings of the request.
 
     Raises
@@ -113,7 +204,7 @@ def make_recipe(task: str, request: EnhanceRequest) -> Recipe:
     return made
 
 
-def remember(request: EnhanceRequest, folder: str | os.PathLike[str]) -> None:
+def remember(request: Request, folder: str | os.PathLike[str]) -> None:
     """Write down what was asked for, so that ``--resume`` needs nothing but the folder.
 
     Raises
@@ -129,8 +220,8 @@ def remember(request: EnhanceRequest, folder: str | os.PathLike[str]) -> None:
         raise TrainingError(f"{path} cannot be written: {error.strerror}") from error
 
 
-def remembered(folder: str | os.PathLike[str]) -> EnhanceRequest:
-    """What the run in this folder was asked for.
+def remembered(task: str, folder: str | os.PathLike[str]) -> Request:
+    """What the run in this folder, of this task, was asked for.
 
     Raises
     ------
@@ -144,19 +235,19 @@ def remembered(folder: str | os.PathLike[str]) -> EnhanceRequest:
         raise TrainingError(f"{folder} holds no run to go on with (no {_RUN_FILE}); leave out --resume") from error
     except (OSError, ValueError) as error:
         raise TrainingError(f"{path} cannot be read: {error}") from error
-    return _request(said, path)
+    return _request(said, path, REQUESTS[task])
 
 
-def _request(said: Any, path: Path) -> EnhanceRequest:
-    names = {one.name for one in fields(EnhanceRequest)}
+def _request(said: Any, path: Path, kind: type[Request]) -> Request:
+    names = {one.name for one in fields(kind)}
     # A run of an earlier version lacks what came later, which then is as it was: not asked for.
-    needed = {one.name for one in fields(EnhanceRequest) if one.default is MISSING}
+    needed = {one.name for one in fields(kind) if one.default is MISSING}
     if not isinstance(said, Mapping) or not needed <= set(said) <= names:
         raise TrainingError(f"{path} is not what a run of this version writes: {', '.join(sorted(names))} are needed")
-    return EnhanceRequest(**said)
+    return kind(**said)
 
 
-def continued(earlier: EnhanceRequest, given: Mapping[str, Any]) -> EnhanceRequest:
+def continued(earlier: Request, given: Mapping[str, Any]) -> Request:
     """The request of a run that goes on: as it was, with what was given now where that may change.
 
     Raises

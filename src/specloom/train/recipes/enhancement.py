@@ -243,14 +243,6 @@ def enhancement_batches(
     )
 
 
-def set_learning_rate(state: State, learning_rate: float, *, warm_up_steps: int = 1) -> None:
-    """Up over the first steps, even until 60 % of the training, then down to a fiftieth in a straight line."""
-    share = min(1.0, (state.step + 1) / warm_up_steps, max(0.02, (1.0 - state.progress) / 0.4))
-    for optimizer in state.optimizers.values():
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate * share
-
-
 def refuse_target(request: EnhanceRequest, *, learned: str) -> None:
     """A recipe that learns something else than masks is asked for one."""
     if request.target is not None:

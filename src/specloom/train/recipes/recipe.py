@@ -122,8 +122,9 @@ class NetworkExport:
     dynamic : dict of str to dict of int to str
         Which axes of which inputs may have any length, and their names: ``{"spec": {0: "batch", 1: "n_frames"}}``.
         Axes of the same name have the same length. Every state needs its batch axis here.
-    time : str
-        The name of the axis that runs in time; the outputs are shorter there by `context`.
+    time : str or None
+        The name of the axis that runs in time; the outputs are shorter there by `context`. None where nothing does
+        (a picture): then the pieces that must give what the whole gives are the members of a batch.
     context : int
         Frames (samples) given beyond those that come back: ``left_frames + right_frames``.
     piece : int
@@ -134,7 +135,7 @@ class NetworkExport:
     inputs: Mapping[str, torch.Tensor]
     outputs: tuple[str, ...]
     dynamic: Mapping[str, Mapping[int, str]]
-    time: str = "n_frames"
+    time: str | None = "n_frames"
     context: int = 0
     piece: int = 1
     states: tuple[str, ...] = field(init=False)

@@ -1,0 +1,213 @@
+"""Noise off digits: the article's dense autoencoder (row D1), and a convolutional one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy.ndimage import median_filter
+from torch import Tensor, nn
+
+from specloom.artifact import Header, ModelOrigin, NetworkHeader
+from specloom.pixels.damage import gaussian_noise, salt_and_pepper
+from specloom.train.data.digits import Digits, FloatArray, load_digits
+from specloom.train.nn.autoencoder import ConvAutoencoder, DenseAutoencoder
+from specloom.train.recipes.recipe import NetworkExport
+from specloom.train.state import State, descend, set_learning_rate
+from specloom.version import __version__
+
+if TYPE_CHECKING:
+    from specloom.train.recipes.catalog import Request
+
+_MOST_TESTED = 2000
+_CONV_CHANNELS = (16, 32, 64)
+_ARTICLE_WIDTHS = (1000,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DenoiseDigits:
+    """The recipes for digits; see `specloom.train.recipes.recipe.Recipe` for their methods.
+
+    Parameters
+    ----------
+    digits : Digits
+    name : {"conv", "dense"}
+        Dense is the article's: 1000 units, AdaMax, squared error, batches of 32.
+    damage : {"gaussian", "salt-and-pepper"}
+    amount : float
+        The deviation, or the share of pixels.
+    seed, epochs, batch_size : int
+    """
+
+    digits: Digits
+    name: str = "conv"
+    damage: str = "gaussian"
+    amount: float = 0.2
+    seed: int = 0
+    epochs: int = 30
+    batch_size: int = 32
+
+    task = "denoise_digits"
+    batch_audio_s = 0.0
+
+    @property
+    def usual_steps(self) -> int:
+        """The epochs, counted in steps."""
+        return math.ceil(self.epochs * len(self.digits.train) / self.batch_size)
+
+    def network_settings(self) -> dict[str, Any]:
+        """What the network is built with."""
+        shape = list(self.digits.shape)
+        if self.name == "dense":
+            return {"shape": shape, "widths": list(_ARTICLE_WIDTHS)}
+        return {"shape": shape, "channels": list(_CONV_CHANNELS)}
+
+    def build(self, device: torch.device) -> State:
+        """A new network."""
+        dense = self.name == "dense"
+        network = (DenseAutoencoder if dense else ConvAutoencoder)(**self.network_settings()).to(device)
+        optimizer: torch.optim.Optimizer = (
+            torch.optim.Adamax(network.parameters(), lr=1e-3)
+            if dense
+            else torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=0.01)
+        )
+        return State(networks={"autoencoder": network}, optimizers={"autoencoder": optimizer}, device=device)
+
+    def batches(self, *, first_item: int, every: int, device: torch.device) -> Iterator[tuple[FloatArray, FloatArray]]:
+        """Noisy and clean digits without end: every digit once in an epoch, in an order and with noise of its own."""
+        while True:
+            items = range(first_item, first_item + self.batch_size)
+            clean = np.stack([self._digit(item) for item in items])
+            noisy = np.stack(
+                [self.spoilt(digit, [self.seed, 1, item]) for digit, item in zip(clean, items, strict=True)]
+            )
+            yield noisy, clean
+            first_item += every
+
+    def _digit(self, item: int) -> FloatArray:
+        epoch, place = divmod(item, len(self.digits.train))
+        order = _order(self.seed, epoch, len(self.digits.train))
+        digit: FloatArray = self.digits.train[order[place]]
+        return digit
+
+    def spoilt(self, values: FloatArray, seed: Sequence[int]) -> FloatArray:
+        """Digits with the recipe's noise, a pure function of the seed."""
+        rng = np.random.default_rng(seed)
+        if self.damage == "gaussian":
+            return gaussian_noise(values, self.amount, rng=rng).astype(np.float32, copy=False)
+        return salt_and_pepper(values, self.amount, rng=rng).astype(np.float32, copy=False)
+
+    def step(self, state: State, batch: tuple[FloatArray, FloatArray]) -> Mapping[str, Tensor | float]:
+        """Squared error, one batch."""
+        noisy, clean = (torch.from_numpy(one).to(state.device) for one in batch)
+        with state.autocast():
+            cleaned = state.networks["autoencoder"](noisy)
+        loss = nn.functional.mse_loss(cleaned.float(), clean)
+        if self.name != "dense":
+            set_learning_rate(state, 2e-3, warm_up_steps=100)
+        return {"loss": loss.detach(), "gradient_norm": descend(state, "autoencoder", loss)}
+
+    def evaluate(self, state: State) -> Mapping[str, float]:
+        """Squared error and PSNR on digits that were held back, beside the noisy ones and a median filter's."""
+        clean, noisy = self.held_back()
+        cleaned = cleaned_by(state.evaluated("autoencoder"), noisy, state.device)
+        filtered = median_filter(noisy, size=(1, 3, 3))
+        scores = {"mse": float(np.mean((cleaned - clean) ** 2)), "psnr_db": psnr_db(cleaned, clean)}
+        scores["psnr_gain_db"] = scores["psnr_db"] - psnr_db(noisy, clean)
+        scores["median_gain_db"] = psnr_db(filtered, clean) - psnr_db(noisy, clean)
+        return scores | {"score": scores["psnr_gain_db"]}
+
+    def held_back(self) -> tuple[FloatArray, FloatArray]:
+        """Digits that no training sees, clean and noisy; the same ones every time."""
+        clean = self.digits.test[:_MOST_TESTED]
+        return clean, self.spoilt(clean, [self.seed, 2])
+
+    def header(self, state: State) -> Header:
+        """What the model file says."""
+        network = state.networks["autoencoder"]
+        origin = ModelOrigin(
+            recipe=self.name,
+            speech_hours=0.0,
+            noise_hours=0.0,
+            audio_hours_seen=0.0,
+            steps=state.step,
+            seed=self.seed,
+            data=f"{self.digits.name}, {len(self.digits.train)} digits; {self.damage} {self.amount:g}",
+            scores={} if state.best_score is None else {"validation": state.best_score},
+        )
+        kind = NetworkHeader(kind=type(network).__name__, settings=self.network_settings(), states={})
+        return Header(
+            made_with=f"specloom {__version__}",
+            task=self.task,
+            name=self.name,
+            features={"shape": list(self.digits.shape)},
+            networks={"autoencoder": kind},
+            statistics={},
+            origin=origin,
+        )
+
+    def exports(self, state: State) -> Mapping[str, NetworkExport]:
+        """The one network."""
+        return {
+            "autoencoder": NetworkExport(
+                module=state.evaluated("autoencoder"),
+                inputs={"noisy": torch.zeros(2, *self.digits.shape, device=state.device)},
+                outputs=("cleaned",),
+                dynamic={"noisy": {0: "batch"}},
+                time=None,
+            )
+        }
+
+
+def conv(request: Request) -> DenoiseDigits:
+    """Convolutions with skip connections."""
+    return _recipe(request, "conv")
+
+
+def dense(request: Request) -> DenoiseDigits:
+    """784-1000-784, as the article has it."""
+    return _recipe(request, "dense")
+
+
+def _recipe(request: Request, name: str) -> DenoiseDigits:
+    from specloom.train.recipes.catalog import DenoiseDigitsRequest
+
+    assert isinstance(request, DenoiseDigitsRequest)
+    return DenoiseDigits(
+        digits=load_digits(request.digits),
+        name=name,
+        damage=request.damage,
+        amount=request.amount,
+        seed=request.seed,
+        epochs=request.epochs,
+        batch_size=32 if name == "dense" else 64,
+    )
+
+
+def psnr_db(found: FloatArray, clean: FloatArray) -> float:
+    """Peak signal to noise ratio over all pictures, ``-10 log10(mean squared error)`` for values between 0 and 1."""
+    error = float(np.mean(np.square(found - clean, dtype=np.float64)))
+    return math.inf if error == 0.0 else -10.0 * math.log10(error)
+
+
+def cleaned_by(network: nn.Module, noisy: FloatArray, device: torch.device) -> FloatArray:
+    """Pictures through an autoencoder, some hundred at a time."""
+    with torch.no_grad():
+        parts = [
+            network(torch.from_numpy(noisy[start : start + 256]).to(device)).cpu()
+            for start in range(0, len(noisy), 256)
+        ]
+    found: FloatArray = torch.cat(parts).numpy()
+    return found
+
+
+@lru_cache(maxsize=4)
+def _order(seed: int, epoch: int, n: int) -> npt.NDArray[np.intp]:
+    """The order of the digits in an epoch."""
+    return np.random.default_rng([seed, 0, epoch]).permutation(n)

@@ -1,0 +1,254 @@
+"""Damage off mel spectrograms: convolutions with skip connections, or the article's dense layers corrected (D3)."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from scipy.ndimage import median_filter
+from torch import Tensor
+
+from specloom.artifact import Header, ModelOrigin, NetworkHeader
+from specloom.errors import ParameterError
+from specloom.io.audio import AudioFileWarning, AudioReader
+from specloom.recipes.recipe import Recipe
+from specloom.tasks.denoise.features import MelPatches
+from specloom.train.data import find_noise, find_speech, split_recordings
+from specloom.train.data.cache import prepare_sources
+from specloom.train.data.patches import FloatArray, PatchSettings, PatchSources, patch_pair
+from specloom.train.nn.autoencoder import ConvAutoencoder, DenseAutoencoder
+from specloom.train.recipes.recipe import NetworkExport
+from specloom.train.state import State, descend, set_learning_rate
+from specloom.version import __version__
+
+if TYPE_CHECKING:
+    from specloom.train.recipes.catalog import Request
+
+_CONV_FRAMES, _CONV_CHANNELS = 64, (24, 48, 96)
+_DENSE_FRAMES, _DENSE_WIDTHS = 32, (1000, 1000, 1000)
+_LEARNING_RATE = 2e-3
+_N_VALIDATION = 96
+# Beyond what any training asks for, so that no patch of validation is one of training even from one recording.
+_VALIDATION_SEED = 1 << 32
+
+Batch = tuple[FloatArray, FloatArray]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DenoiseMel:
+    """The recipes for mel spectrograms; see `specloom.train.recipes.recipe.Recipe` for their methods.
+
+    Parameters
+    ----------
+    train, valid : PatchSources
+        Of different recordings.
+    name : {"conv", "dense"}
+        Dense is the article's: three layers of 1000, AdaMax, squared error; corrected in that it sees patches of many
+        recordings, as decibels between 0 and 1, and is measured on others.
+    settings : PatchSettings
+    description : str
+        What the recordings are, for the model's file.
+    seed, batch_size : int
+    """
+
+    train: PatchSources
+    valid: PatchSources
+    name: str = "conv"
+    settings: PatchSettings = field(default_factory=PatchSettings)
+    description: str = ""
+    seed: int = 0
+    batch_size: int = 16
+
+    task = "denoise_mel"
+
+    @property
+    def features(self) -> MelPatches:
+        """What the network is fed with."""
+        return self.train.features
+
+    @property
+    def batch_audio_s(self) -> float:
+        """Seconds of sound in a batch."""
+        rate = self.train.clips.sample_rate
+        hop = self.features.recipe.stft_config(rate).hop_length
+        return self.batch_size * self.features.n_frames * hop / rate
+
+    def network_settings(self) -> dict[str, Any]:
+        """What the network is built with."""
+        shape = [self.features.n_frames, self.features.n_mels]
+        if self.name == "dense":
+            return {"shape": shape, "widths": list(_DENSE_WIDTHS)}
+        return {"shape": shape, "channels": list(_CONV_CHANNELS)}
+
+    def build(self, device: torch.device) -> State:
+        """A new network."""
+        dense = self.name == "dense"
+        network = (DenseAutoencoder if dense else ConvAutoencoder)(**self.network_settings()).to(device)
+        optimizer: torch.optim.Optimizer
+        if dense:
+            optimizer = torch.optim.Adamax(network.parameters(), lr=1e-3)
+        else:
+            # The layout that convolutions are quickest in.
+            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            optimizer = torch.optim.AdamW(network.parameters(), lr=_LEARNING_RATE, weight_decay=0.01, fused=True)
+        return State(networks={"autoencoder": network}, optimizers={"autoencoder": optimizer}, device=device)
+
+    def batches(self, *, first_item: int, every: int, device: torch.device) -> Iterator[Batch]:
+        """Damaged and clean patches without end."""
+        while True:
+            yield _together(
+                patch_pair(self.train, self.settings, seed=self.seed, item=first_item + index)
+                for index in range(self.batch_size)
+            )
+            first_item += every
+
+    def step(self, state: State, batch: Batch) -> Mapping[str, Tensor | float]:
+        """Absolute error (squared, for the article's network), one batch."""
+        damaged, clean = (torch.from_numpy(one).to(state.device) for one in batch)
+        with state.autocast():
+            cleaned = state.networks["autoencoder"](damaged)
+        error = cleaned.float() - clean
+        if self.name == "dense":
+            loss = error.square().mean()
+        else:
+            loss = error.abs().mean()
+            set_learning_rate(state, _LEARNING_RATE, warm_up_steps=200)
+        norm = descend(state, "autoencoder", loss, max_norm=1.0)
+        return {"loss": loss.detach(), "error_db": self._db(error.detach().abs().mean()), "gradient_norm": norm}
+
+    def _db(self, share: Any) -> Any:
+        """A difference of values as decibels."""
+        return share * self.features.scale.range_db
+
+    @cached_property
+    def _held_back(self) -> Batch:
+        return _together(
+            patch_pair(self.valid, self.settings, seed=self.seed + _VALIDATION_SEED, item=item)
+            for item in range(_N_VALIDATION)
+        )
+
+    def evaluate(self, state: State) -> Mapping[str, float]:
+        """Mean error in decibels on recordings that were held back, and as shares of that of the damaged patches and of
+        what a 3 x 3 median filter leaves; the score is minus the first share.
+        """
+        damaged, clean = self._held_back
+        network = state.evaluated("autoencoder")
+        cleaned = np.concatenate(
+            [
+                network(torch.from_numpy(damaged[start : start + 32]).to(state.device)).cpu().numpy()
+                for start in range(0, len(damaged), 32)
+            ]
+        )
+        ours, before, filtered = (
+            float(self._db(np.abs(one - clean).mean())) for one in (cleaned, damaged, median_filter(damaged, (1, 3, 3)))
+        )
+        return {
+            "error_db": ours,
+            "damaged_db": before,
+            "of_damaged": ours / before,
+            "of_median": ours / filtered,
+            "score": -ours / before,
+        }
+
+    def header(self, state: State) -> Header:
+        """What the model file says."""
+        network, noise = state.networks["autoencoder"], self.train.noise
+        origin = ModelOrigin(
+            recipe=self.name,
+            speech_hours=self.train.clips.seconds / 3600.0,
+            noise_hours=0.0 if noise is None else noise.seconds / 3600.0,
+            audio_hours_seen=state.audio_s / 3600.0,
+            steps=state.step,
+            seed=self.seed,
+            data=self.description,
+            scores={} if state.best_score is None else {"validation": state.best_score},
+        )
+        kind = NetworkHeader(kind=type(network).__name__, settings=self.network_settings(), states={})
+        return Header(
+            made_with=f"specloom {__version__}",
+            task=self.task,
+            name=self.name,
+            features=self.features.to_json(),
+            networks={"autoencoder": kind},
+            statistics={},
+            origin=origin,
+        )
+
+    def exports(self, state: State) -> Mapping[str, NetworkExport]:
+        """The one network."""
+        shape = (self.features.n_frames, self.features.n_mels)
+        return {
+            "autoencoder": NetworkExport(
+                module=state.evaluated("autoencoder"),
+                inputs={"mel": torch.zeros(2, *shape, device=state.device)},
+                outputs=("cleaned",),
+                dynamic={"mel": {0: "batch"}},
+                time=None,
+            )
+        }
+
+
+def conv(request: Request) -> DenoiseMel:
+    """Patches of 64 frames through convolutions with skip connections."""
+    return _recipe(request, name="conv", n_frames=_CONV_FRAMES)
+
+
+def dense(request: Request) -> DenoiseMel:
+    """Patches of 32 frames through the article's dense layers."""
+    return _recipe(request, name="dense", n_frames=_DENSE_FRAMES)
+
+
+def _recipe(request: Request, *, name: str, n_frames: int) -> DenoiseMel:
+    from specloom.train.recipes.catalog import DenoiseMelRequest
+
+    assert isinstance(request, DenoiseMelRequest)
+    recipe = Recipe.load(request.spectrogram)
+    features = MelPatches(recipe=recipe, n_frames=n_frames)
+    settings = PatchSettings(damages=request.damage)  # type: ignore[arg-type]
+    found = find_speech(request.recordings, speaker_from="recording")
+    split = split_recordings(
+        found, find_noise(request.noise) if request.noise else (), seed=request.seed, split_by="recording"
+    )
+    rate = _rate(recipe, request.sample_rate, [str(each.path) for each in found])
+    train, valid, problems = prepare_sources(split, sample_rate=rate, folder=Path(request.folder) / "recordings")
+    for problem in problems:
+        warnings.warn(problem, AudioFileWarning, stacklevel=2)
+    said = ", ".join(Path(folder).resolve().name for folder in request.recordings)
+    return DenoiseMel(
+        train=PatchSources(clips=train.speech, noise=train.noise, features=features),
+        # Noise that no training hears, where there is more than one recording of it.
+        valid=PatchSources(clips=valid.speech, noise=valid.noise or train.noise, features=features),
+        name=name,
+        settings=settings,
+        description=f"{said} ({len(train.speech)} recordings); damage: {', '.join(request.damage)}",
+        seed=request.seed,
+    )
+
+
+def _rate(recipe: Recipe, asked: int | None, paths: Sequence[str]) -> int:
+    """The rate of the analysis."""
+    if recipe.sample_rate is not None:
+        if asked not in (None, recipe.sample_rate):
+            raise ParameterError(
+                f"sample_rate={asked}: the recipe {recipe.name!r} analyses at {recipe.sample_rate} Hz; leave it out"
+            )
+        return recipe.sample_rate
+    if asked is None:
+        with AudioReader(Path(paths[0])) as reader:
+            usual = reader.sample_rate
+        raise ParameterError(
+            f"sample_rate is needed: the recipe {recipe.name!r} keeps each recording's own rate, and a network learns "
+            f"at one ({paths[0]} has {usual} Hz)"
+        )
+    return asked
+
+
+def _together(pairs: Iterator[Batch]) -> Batch:
+    damaged, clean = zip(*pairs, strict=True)
+    return np.stack(damaged), np.stack(clean)
