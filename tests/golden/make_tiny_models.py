@@ -12,7 +12,9 @@ import numpy as np
 from onnx import TensorProto, checker, helper, numpy_helper
 
 from specloom.artifact import Artifact, Header, ModelOrigin, NetworkHeader, write_artifact
+from specloom.recipes import TACOTRON
 from specloom.runtime import Session, make_probe
+from specloom.tasks.denoise import MelPatches
 
 HERE = Path(__file__).parent
 OPSET, IR_VERSION = 17, 8
@@ -195,6 +197,20 @@ def waveform_model():
     return graph, features, {}, {"samples": (1, left + 100 * hop + right)}
 
 
+def mel_model():
+    """Tacotron's mel spectrograms in patches of 16 frames: every band times a weight of its own, less the higher it is."""
+    n_mels, n_frames = TACOTRON.mel.n_mels, 16
+    graph = helper.make_graph(
+        [helper.make_node("Mul", ["mel", "weights"], ["cleaned"])],
+        "mel",
+        [value("mel", ["batch", n_frames, n_mels])],
+        [value("cleaned", ["batch", n_frames, n_mels])],
+        [tensor("weights", np.linspace(1.0, 0.5, n_mels))],
+    )
+    features = MelPatches(recipe=TACOTRON, n_frames=n_frames).to_json()
+    return graph, features, {}, {"mel": (2, n_frames, n_mels)}
+
+
 def serialised(graph):
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="specloom tests")
     model.ir_version = IR_VERSION
@@ -202,7 +218,7 @@ def serialised(graph):
     return model.SerializeToString(deterministic=True)
 
 
-def artifact_of(name, graph, features, states, shapes):
+def artifact_of(name, graph, features, states, shapes, *, task="enhance"):
     origin = ModelOrigin(
         recipe="by hand",
         speech_hours=0.0,
@@ -218,7 +234,7 @@ def artifact_of(name, graph, features, states, shapes):
         network = NetworkHeader(kind="ByHand", settings={}, states=states, probe=probe)
         header = Header(
             made_with="specloom 0.1.0",
-            task="enhance",
+            task=task,
             name=name,
             features=features,
             networks={"enhancer": network},
@@ -235,6 +251,8 @@ def main() -> None:
         name = "tiny_" + make.__name__.removesuffix("_model")
         path = write_artifact(HERE / f"{name}.onnx", artifact_of(name, *make()))
         print(path.name, path.stat().st_size, "bytes")
+    path = write_artifact(HERE / "tiny_mel.onnx", artifact_of("tiny_mel", *mel_model(), task="denoise_mel"))
+    print(path.name, path.stat().st_size, "bytes")
 
 
 if __name__ == "__main__":

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
 from specloom.cli.training import HowToTrain, Trained, train
+
+if TYPE_CHECKING:
+    from specloom.artifact import ModelOrigin
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,13 +125,94 @@ class TrainDenoiseDigits:
         return done if isinstance(done, int) else _digits_page(done)
 
 
-def _mel_page(trained: Trained) -> int:
-    from specloom.cli.main import DONE
+# What the page shows: recordings of a few seconds, digits side by side.
+_MOST_TRIALS, _TRIAL_S = 3, 6.0
+_SHOWN_DIGITS = 10
+_SHOWN_AMOUNT = 0.2
 
+
+def _mel_page(trained: Trained) -> int:
+    """The curves, and held-back recordings before and after."""
+    from specloom.audio import Audio
+    from specloom.cli.main import DONE
+    from specloom.cli.roundtrip import console, print_path
+    from specloom.page.autoencoder import curves_picture, write_mel_page
+    from specloom.tasks.denoise import Denoiser
+    from specloom.tasks.denoise.trial import try_on
+    from specloom.train.logs import read_log
+    from specloom.train.recipes.denoise_mel import DenoiseMel
+
+    recipe, denoiser = trained.recipe, Denoiser(trained.model)
+    assert isinstance(recipe, DenoiseMel)
+    clips = recipe.valid.clips
+    # Of the damages that it learned, the first that can be shown without a recording of noise.
+    damage = next((name for name in recipe.settings.damages if name != "noise"), "salt-and-pepper")
+    trials = []
+    for index in range(min(_MOST_TRIALS, len(clips))):
+        audio = Audio(clips.read(index, 0, round(_TRIAL_S * clips.sample_rate)), clips.sample_rate)
+        name = Path(clips.names[index]).name
+        trials.append(try_on(denoiser, audio, name=name, damage=damage, amount=_SHOWN_AMOUNT))
+    folder = Path(trained.request.folder)
+    steps, scores = read_log(folder, "step"), read_log(folder, "scores")
+    curves = {
+        "training": _curve(steps, "error_db"),
+        "held back": _curve(scores, "error_db"),
+        "held back, damaged": _curve(scores, "damaged_db"),
+    }
+    curves = {name: curve for name, curve in curves.items() if curve[0]}
+    page = write_mel_page(
+        folder / "page",
+        title=f"Autoencoder {trained.model.name}",
+        curves=curves_picture(
+            curves, x="step", y="error in dB", alt="Error over the steps of training", logarithmic=True
+        ),
+        trials=trials,
+        damage=f"{damage} {_SHOWN_AMOUNT:g}",
+        facts=_facts(denoiser.header.origin, denoiser.header.networks["autoencoder"].kind),
+    )
+    print_path(console(), "page", page)
     return DONE
 
 
 def _digits_page(trained: Trained) -> int:
+    """The curves, and held-back digits noisy, cleaned and true."""
     from specloom.cli.main import DONE
+    from specloom.cli.roundtrip import console, print_path
+    from specloom.page.autoencoder import curves_picture, digits_picture, write_digits_page
+    from specloom.runtime import Session, load_model
+    from specloom.train.logs import read_log
+    from specloom.train.recipes.denoise_digits import DenoiseDigits
 
+    recipe, artifact = trained.recipe, load_model(trained.model, task="denoise_digits")
+    assert isinstance(recipe, DenoiseDigits)
+    clean, noisy = (digits[:_SHOWN_DIGITS] for digits in recipe.held_back())
+    (cleaned,) = Session(artifact).run({"noisy": noisy})[0].values()
+    folder = Path(trained.request.folder)
+    steps, scores = read_log(folder, "step"), read_log(folder, "scores")
+    page = write_digits_page(
+        folder / "page",
+        title=f"Autoencoder {trained.model.name}: {recipe.digits.name}",
+        curves=curves_picture(
+            {"training": _curve(steps, "loss"), "held back": _curve(scores, "mse")},
+            x="step",
+            y="mean squared error",
+            alt="Mean squared error over the steps of training",
+            logarithmic=True,
+        ),
+        digits=digits_picture(
+            {"noisy": noisy, "cleaned": cleaned, "true": clean}, alt="Ten digits: noisy, cleaned and true"
+        ),
+        scores=max(scores, key=lambda line: line["score"]),
+        facts=_facts(artifact.header.origin, artifact.header.networks["autoencoder"].kind),
+    )
+    print_path(console(), "page", page)
     return DONE
+
+
+def _curve(lines: list[dict[str, Any]], name: str) -> tuple[list[float], list[float]]:
+    known = [line for line in lines if line.get(name) is not None]
+    return [line["step"] for line in known], [line[name] for line in known]
+
+
+def _facts(origin: ModelOrigin, network: str) -> list[tuple[str, str]]:
+    return [("network", network), ("recipe", origin.recipe), ("steps", str(origin.steps)), ("data", origin.data)]

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 # Looked for before anything begins: one that is missed only at the export would be missed after hours.
 _NEEDED = ("torch", "safetensors", "onnx")
+# Where a recipe has no other usual distance.
+_EVALUATE_EVERY = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,8 +56,8 @@ class HowToTrain:
     precision: Literal["float32", "bfloat16"] = "float32"
     """Of the forward pass, where the recipe allows for it."""
 
-    evaluate_every: Annotated[int, tyro.conf.arg(metavar="N")] = 1000
-    """Steps between evaluations."""
+    evaluate_every: Annotated[int | None, tyro.conf.arg(metavar="N", help_behavior_hint="")] = None
+    """Steps between evaluations, if not the recipe's usual ones."""
 
     def given(self) -> dict[str, Any]:
         """What stands on the command line, of what a request holds."""
@@ -127,7 +129,7 @@ def train(
             device=how.device,
             threads=request.threads,
             precision=how.precision,
-            evaluate_every=how.evaluate_every,
+            evaluate_every=how.evaluate_every or getattr(recipe, "evaluate_every", _EVALUATE_EVERY),
         )
     if finished.interrupted:
         say_error(

@@ -207,7 +207,8 @@ class Denoise:
 
     def _picture(self, denoiser: Denoiser, job: Job) -> Outcome:
         from specloom.pictures.files import read_settings
-        from specloom.pixels.depth import from_codes, to_codes
+        from specloom.pictures.planes import array_of, laid_out
+        from specloom.pixels.depth import from_codes
 
         stamp = SourceStamp.of(job.source)
         if job.target.exists() and not self.overwrite:
@@ -215,9 +216,10 @@ class Denoise:
             return _kept(job, there is not None and there.source == stamp)
         given = self._given(job.source)
         settings = given.settings
-        _require_mel(job.source, settings, denoiser.features.n_mels)
-        values = denoiser.process_stored(from_codes(given.codes), settings.recipe, settings.origin)
-        cleaned = replace(given, codes=to_codes(values, settings.bits), settings=replace(settings, source=stamp))
+        _require_mel(job.source, settings)
+        mel = array_of(from_codes(given.codes), settings)
+        values = denoiser.process_stored(mel, settings.recipe, settings.origin)
+        cleaned = replace(given, codes=laid_out(values, None, settings), settings=replace(settings, source=stamp))
         cleaned.save(job.target)
         return Outcome("done", f"{values.shape[-1]} frames" + "".join(f"; {note}" for note in given.notes))
 
@@ -232,23 +234,24 @@ class Denoise:
         if self.like is not None:
             return picture_like(path, self.like)
         raise ImageFileError(
-            f"{path} does not say how it was made, so no model can be fitted to it: name a picture of the same size that "
-            "does (--like), or draw recordings with 'specloom draw --format png --scale mel'"
+            f"{path} does not say how it was made, so no model can be fitted to it: name a picture of the same size "
+            "that does (--like), or draw recordings with 'specloom draw --format png --scale mel'"
         )
 
 
-def _require_mel(path: Path, settings: PictureSettings, n_mels: int) -> None:
+def _require_mel(path: Path, settings: PictureSettings) -> None:
     """Refuse a picture of anything else than all mel bands, a row each."""
     from specloom.pictures.settings import Bins
 
     if settings.array != "mel" or settings.rows != Bins() or settings.exact:
         raise ImageFileError(
-            f"{path} shows no plain mel spectrogram, which is what the model cleans; draw the recording with --scale mel"
+            f"{path} shows no plain mel spectrogram, which is what the model cleans; draw recordings with --scale mel"
         )
-    if settings.piece.n_rows != n_mels:
+    shown, whole = settings.piece.n_rows, settings.whole_shape[0]
+    if shown != whole:
         raise ImageFileError(
-            f"{path} shows {settings.piece.n_rows} rows, and the model cleans {n_mels} mel bands together; give whole "
-            "pictures, not tiles"
+            f"{path} shows {shown} of {whole} rows, and the model cleans all mel bands together; give whole pictures, "
+            "not tiles"
         )
 
 

@@ -61,6 +61,11 @@ class DenoiseDigits:
         """The epochs, counted in steps."""
         return math.ceil(self.epochs * len(self.digits.train) / self.batch_size)
 
+    @property
+    def evaluate_every(self) -> int:
+        """An epoch, in steps."""
+        return math.ceil(len(self.digits.train) / self.batch_size)
+
     def network_settings(self) -> dict[str, Any]:
         """What the network is built with."""
         shape = list(self.digits.shape)

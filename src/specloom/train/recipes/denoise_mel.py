@@ -66,6 +66,7 @@ class DenoiseMel:
     batch_size: int = 16
 
     task = "denoise_mel"
+    evaluate_every = 250
 
     @property
     def features(self) -> MelPatches:

@@ -40,6 +40,11 @@ class Recipe(Protocol):
         Items in a batch.
     batch_audio_s : float
         Seconds of sound in a batch, for the log.
+
+    Notes
+    -----
+    A recipe may also have ``usual_steps`` (how long it trains where nobody says) and ``evaluate_every`` (steps): the
+    command line asks for them.
     """
 
     @property
