@@ -198,7 +198,7 @@ def waveform_model():
 
 
 def mel_model():
-    """Tacotron's mel spectrograms in patches of 16 frames: every band times a weight of its own, less the higher it is."""
+    """Tacotron's mel spectrograms in patches of 16 frames: every band times a weight of its own."""
     n_mels, n_frames = TACOTRON.mel.n_mels, 16
     graph = helper.make_graph(
         [helper.make_node("Mul", ["mel", "weights"], ["cleaned"])],

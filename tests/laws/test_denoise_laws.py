@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +54,7 @@ def test_patches_cover_everything_and_overlap_by_a_half(n_frames, half):
     starts = patch_starts(n_frames, size)
     assert starts[0] == 0
     assert starts[-1] == max(0, n_frames - size)
-    assert all(0 < after - before <= half for before, after in zip(starts, starts[1:]))
+    assert all(0 < after - before <= half for before, after in pairwise(starts))
 
 
 def test_what_is_twice_as_loud_is_cleaned_alike(denoiser, speech):

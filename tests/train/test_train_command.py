@@ -89,7 +89,8 @@ def test_a_run_that_knows_less_than_can_be_asked_now_goes_on(train, tmp_path):
 
 
 def test_every_recipe_has_a_usual_length():
-    assert {task: set(names) for task, names in catalog.RECIPES.items()} == {
+    # Digits are counted in epochs: their recipes say `usual_steps`.
+    assert {task: set(names) for task, names in catalog.RECIPES.items() if task != "denoise_digits"} == {
         task: set(names) for task, names in catalog.USUAL_MINUTES.items()
     }
 
@@ -144,7 +145,7 @@ def test_a_run_goes_on_as_it_began_or_not_at_all(train):
 
 
 def test_without_torch_it_says_how_to_get_it(train, monkeypatch):
-    monkeypatch.setattr("specloom.cli.train.find_spec", lambda name: None if name == "torch" else object())
+    monkeypatch.setattr("specloom.cli.training.find_spec", lambda name: None if name == "torch" else object())
     code, _, err = train(*NEW, "--steps", "5")
     assert code == REFUSED
     assert 'training needs torch: pip install "specloom[train]"' in err

@@ -129,7 +129,7 @@ def train(
             device=how.device,
             threads=request.threads,
             precision=how.precision,
-            evaluate_every=how.evaluate_every or getattr(recipe, "evaluate_every", _EVALUATE_EVERY),
+            evaluate_every=how.evaluate_every or int(getattr(recipe, "evaluate_every", _EVALUATE_EVERY)),
         )
     if finished.interrupted:
         say_error(

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -102,6 +104,14 @@ class ConvAutoencoder(nn.Module):
         trust = torch.sigmoid(trust)
         cleaned: Tensor = trust * seen + (1 - trust) * torch.sigmoid(guess)
         return cleaned.squeeze(1)
+
+
+def cleaned_by(network: nn.Module, pictures: npt.NDArray[np.float32], device: torch.device) -> npt.NDArray[np.float32]:
+    """Pictures ``(n, n_rows, n_columns)`` through an autoencoder, some at a time, without gradients."""
+    with torch.no_grad():
+        parts = [network(torch.from_numpy(pictures[k : k + 64]).to(device)).cpu() for k in range(0, len(pictures), 64)]
+    cleaned: npt.NDArray[np.float32] = torch.cat(parts).numpy()
+    return cleaned
 
 
 def _block(n_in: int, n_out: int, stride: int = 1) -> nn.Sequential:

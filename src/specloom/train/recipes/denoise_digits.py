@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from specloom.artifact import Header, ModelOrigin, NetworkHeader
 from specloom.pixels.damage import gaussian_noise, salt_and_pepper
 from specloom.train.data.digits import Digits, FloatArray, load_digits
-from specloom.train.nn.autoencoder import ConvAutoencoder, DenseAutoencoder
+from specloom.train.nn.autoencoder import ConvAutoencoder, DenseAutoencoder, cleaned_by
 from specloom.train.recipes.recipe import NetworkExport
 from specloom.train.state import State, descend, set_learning_rate
 from specloom.version import __version__
@@ -199,17 +199,6 @@ def psnr_db(found: FloatArray, clean: FloatArray) -> float:
     """Peak signal to noise ratio over all pictures, ``-10 log10(mean squared error)`` for values between 0 and 1."""
     error = float(np.mean(np.square(found - clean, dtype=np.float64)))
     return math.inf if error == 0.0 else -10.0 * math.log10(error)
-
-
-def cleaned_by(network: nn.Module, noisy: FloatArray, device: torch.device) -> FloatArray:
-    """Pictures through an autoencoder, some hundred at a time."""
-    with torch.no_grad():
-        parts = [
-            network(torch.from_numpy(noisy[start : start + 256]).to(device)).cpu()
-            for start in range(0, len(noisy), 256)
-        ]
-    found: FloatArray = torch.cat(parts).numpy()
-    return found
 
 
 @lru_cache(maxsize=4)

@@ -22,7 +22,7 @@ from specloom.tasks.denoise.features import MelPatches
 from specloom.train.data import find_noise, find_speech, split_recordings
 from specloom.train.data.cache import prepare_sources
 from specloom.train.data.patches import FloatArray, PatchSettings, PatchSources, patch_pair
-from specloom.train.nn.autoencoder import ConvAutoencoder, DenseAutoencoder
+from specloom.train.nn.autoencoder import ConvAutoencoder, DenseAutoencoder, cleaned_by
 from specloom.train.recipes.recipe import NetworkExport
 from specloom.train.state import State, descend, set_learning_rate
 from specloom.version import __version__
@@ -139,13 +139,7 @@ class DenoiseMel:
         what a 3 x 3 median filter leaves; the score is minus the first share.
         """
         damaged, clean = self._held_back
-        network = state.evaluated("autoencoder")
-        cleaned = np.concatenate(
-            [
-                network(torch.from_numpy(damaged[start : start + 32]).to(state.device)).cpu().numpy()
-                for start in range(0, len(damaged), 32)
-            ]
-        )
+        cleaned = cleaned_by(state.evaluated("autoencoder"), damaged, state.device)
         ours, before, filtered = (
             float(self._db(np.abs(one - clean).mean())) for one in (cleaned, damaged, median_filter(damaged, (1, 3, 3)))
         )
