@@ -62,7 +62,7 @@ class Figures:
 
 
 def measure(recordings: Recordings, rounds: int) -> list[Result]:
-    models = [name for name in ("default", "tiny") if name in shipped_models()]
+    models = [name for name in ("default", "tiny") if name in shipped_models("enhance")]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         results = [_cost(recordings, models, rounds), _hour(recordings, HOUR_S if rounds > 1 else QUICK_HOUR_S, folder)]

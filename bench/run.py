@@ -30,6 +30,7 @@ MODULES = {
     "masks": ("masks",),
     "enhance": ("enhance", "enhance-cost", "enhance-hour"),
     "training": ("training",),
+    "denoise": ("denoise",),
     "start": ("import", "first-call"),
     "vectors": ("without-avx512",),
     "size": ("size",),

@@ -29,7 +29,7 @@ LEAST = 6
 
 def main() -> None:
     """Write the facts of every card, and the scores where there are pairs."""
-    for model in shipped_models():
+    for model in shipped_models("enhance"):
         path = CARDS / f"{model}.md"
         text = filled(path.read_text(encoding="utf-8"), "facts", facts(load_model(model, task="enhance").header))
         for place in sys.argv[1:]:

@@ -36,7 +36,7 @@ def test_a_model_is_a_file_or_an_artifact_and_says_what_it_is() -> None:
     assert specloom.Enhancer is Enhancer
 
 
-@pytest.mark.parametrize("model", shipped_models())
+@pytest.mark.parametrize("model", shipped_models("enhance"))
 def test_models_that_ship_keep_the_level_of_speech(model: str) -> None:
     """Within a decibel: strength, limit and a listener compare the cleaned sound with the noisy one."""
     speech = load(sounds.path("speech"))

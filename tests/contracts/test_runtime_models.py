@@ -11,6 +11,7 @@ from specloom.artifact import read_artifact
 from specloom.errors import ArtifactError
 from specloom.runtime import Session, check_probe, load_model, models, shipped_models
 
+SHIPPED = [(task, name) for task in ("enhance", "denoise_mel") for name in shipped_models(task)]
 GOLDEN = Path(__file__).parents[1] / "golden"
 
 
@@ -27,7 +28,8 @@ def shipped(tmp_path, monkeypatch):
 
 
 def test_a_shipped_model_has_a_name(shipped):
-    assert shipped_models() == ("default",)
+    assert shipped_models("enhance") == ("default",)
+    assert shipped_models("denoise_mel") == ()
     assert load_model("default", task="enhance") == read_artifact(GOLDEN / "tiny_context.onnx")
 
 
@@ -68,8 +70,8 @@ def test_a_model_for_another_task_is_refused(shipped):
         load_model("default", task="invert")
 
 
-@pytest.mark.parametrize("name", shipped_models())
-def test_every_shipped_model_is_whole_and_answers_its_probe(name):
-    artifact = load_model(name, task="enhance")
+@pytest.mark.parametrize(("task", "name"), SHIPPED)
+def test_every_shipped_model_is_whole_and_answers_its_probe(task, name):
+    artifact = load_model(name, task=task)
     for network in artifact.networks:
         check_probe(Session(artifact, network=network))

@@ -133,7 +133,8 @@ def write_mel_page(
     page = Page(
         title=title,
         introduction=f"Recordings that no training has heard. Their mel spectrograms were spoilt ({damage}) and "
-        "cleaned; every sound is made from its picture alone, with a phase that is found anew, also that of the actual one.",
+        "cleaned; every sound is made from its picture alone, with a phase that is found anew, also that of the actual "
+        "one.",
         facts=tuple(facts),
         sections=(
             *sections,

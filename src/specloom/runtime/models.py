@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from specloom.artifact import Artifact, expect_task, read_artifact
+from specloom.artifact import Artifact, expect_task, read_artifact, read_header
 from specloom.artifact.files import ONE, SEVERAL
 from specloom.errors import ArtifactError
 
 _SHIPPED = Path(__file__).parent.parent / "models"
 
 
-def shipped_models() -> tuple[str, ...]:
-    """The names of the models that are shipped with Specloom, sorted."""
-    return tuple(sorted(path.stem for path in _SHIPPED.glob("*") if path.suffix in (ONE, SEVERAL)))
+def shipped_models(task: str) -> tuple[str, ...]:
+    """The names of the models for a task that are shipped with Specloom, sorted."""
+    paths = (path for path in _SHIPPED.glob("*") if path.suffix in (ONE, SEVERAL))
+    return tuple(sorted(path.stem for path in paths if read_header(path).task == task))
 
 
 def load_model(name_or_path: str | os.PathLike[str], *, task: str) -> Artifact:
@@ -33,7 +34,7 @@ def load_model(name_or_path: str | os.PathLike[str], *, task: str) -> Artifact:
     ArtifactError
         When there is no such model (the message lists the names), its file is damaged, or it is for another task.
     """
-    path = _path_of(name_or_path)
+    path = _path_of(name_or_path, task)
     artifact = read_artifact(path)
     try:
         expect_task(artifact.header, task)
@@ -42,7 +43,7 @@ def load_model(name_or_path: str | os.PathLike[str], *, task: str) -> Artifact:
     return artifact
 
 
-def _path_of(name_or_path: str | os.PathLike[str]) -> Path:
+def _path_of(name_or_path: str | os.PathLike[str], task: str) -> Path:
     path = Path(name_or_path)
     if not isinstance(name_or_path, str):
         return path
@@ -52,7 +53,7 @@ def _path_of(name_or_path: str | os.PathLike[str]) -> Path:
             return shipped
     is_bare = path.name == name_or_path and not path.suffix
     if not name_or_path or (is_bare and not path.exists()):
-        names = ", ".join(shipped_models()) or "none"
+        names = ", ".join(shipped_models(task)) or "none"
         raise ArtifactError(
             f"model={name_or_path!r}: there is no shipped model of this name (shipped: {names}) and no such file"
         )
