@@ -29,6 +29,10 @@ LEAST = 6
 
 def main() -> None:
     """Write the facts of every card, and the scores where there are pairs."""
+    for model in shipped_models("denoise_mel"):
+        path = CARDS / f"{model}.md"
+        header = load_model(model, task="denoise_mel").header
+        path.write_text(filled(path.read_text(encoding="utf-8"), "facts", facts(header)), encoding="utf-8")
     for model in shipped_models("enhance"):
         path = CARDS / f"{model}.md"
         text = filled(path.read_text(encoding="utf-8"), "facts", facts(load_model(model, task="enhance").header))
@@ -60,13 +64,18 @@ def facts(header: Header) -> str:
     origin, (network,) = header.origin, header.networks.values()
     rows = {
         "network": f"{network.kind}, {', '.join(f'{name} {value}' for name, value in network.settings.items())}",
-        "features": ", ".join(f"{name} {value}" for name, value in header.features.items()),
+        "features": ", ".join(f"{name} {shown(value)}" for name, value in header.features.items()),
         "recipe, seed": f"{origin.recipe}, {origin.seed}",
         "speech, noise": f"{origin.speech_hours:.1f} h, {origin.noise_hours:.1f} h",
         "seen": f"{origin.audio_hours_seen:.0f} h of mixes in {origin.steps} steps",
         "made with": header.made_with,
     }
     return "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items())])
+
+
+def shown(value: object) -> object:
+    """A value of the features; of a whole recipe its name."""
+    return value["name"] if isinstance(value, dict) else value
 
 
 def scores(report: EvaluationReport, model: str) -> str:
