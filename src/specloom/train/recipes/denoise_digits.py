@@ -14,15 +14,15 @@ import torch
 from scipy.ndimage import median_filter
 from torch import Tensor, nn
 
-from specloom.artifact import Header, ModelOrigin, NetworkHeader
 from specloom.pixels.damage import gaussian_noise, salt_and_pepper
 from specloom.train.data.digits import Digits, FloatArray, load_digits
-from specloom.train.nn.autoencoder import ConvAutoencoder, DenseAutoencoder, cleaned_by
+from specloom.train.nn.autoencoder import cleaned_by
+from specloom.train.recipes import autoencoders
 from specloom.train.recipes.recipe import NetworkExport
-from specloom.train.state import State, descend, set_learning_rate
-from specloom.version import __version__
+from specloom.train.state import State, descend
 
 if TYPE_CHECKING:
+    from specloom.artifact import Header
     from specloom.train.recipes.catalog import Request
 
 _MOST_TESTED = 2000
@@ -75,14 +75,7 @@ class DenoiseDigits:
 
     def build(self, device: torch.device) -> State:
         """A new network."""
-        dense = self.name == "dense"
-        network = (DenseAutoencoder if dense else ConvAutoencoder)(**self.network_settings()).to(device)
-        optimizer: torch.optim.Optimizer = (
-            torch.optim.Adamax(network.parameters(), lr=1e-3)
-            if dense
-            else torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=0.01)
-        )
-        return State(networks={"autoencoder": network}, optimizers={"autoencoder": optimizer}, device=device)
+        return autoencoders.built(self.name, self.network_settings(), device)
 
     def batches(self, *, first_item: int, every: int, device: torch.device) -> Iterator[tuple[FloatArray, FloatArray]]:
         """Noisy and clean digits without end: every digit once in an epoch, in an order and with noise of its own."""
@@ -114,8 +107,7 @@ class DenoiseDigits:
         with state.autocast():
             cleaned = state.networks["autoencoder"](noisy)
         loss = nn.functional.mse_loss(cleaned.float(), clean)
-        if self.name != "dense":
-            set_learning_rate(state, 2e-3, warm_up_steps=100)
+        autoencoders.schedule(self.name, state)
         return {"loss": loss.detach(), "gradient_norm": descend(state, "autoencoder", loss)}
 
     def evaluate(self, state: State) -> Mapping[str, float]:
@@ -135,39 +127,17 @@ class DenoiseDigits:
 
     def header(self, state: State) -> Header:
         """What the model file says."""
-        network = state.networks["autoencoder"]
-        origin = ModelOrigin(
-            recipe=self.name,
-            speech_hours=0.0,
-            noise_hours=0.0,
-            audio_hours_seen=0.0,
-            steps=state.step,
-            seed=self.seed,
-            data=f"{self.digits.name}, {len(self.digits.train)} digits; {self.damage} {self.amount:g}",
-            scores={} if state.best_score is None else {"validation": state.best_score},
-        )
-        kind = NetworkHeader(kind=type(network).__name__, settings=self.network_settings(), states={})
-        return Header(
-            made_with=f"specloom {__version__}",
-            task=self.task,
-            name=self.name,
+        return autoencoders.header(
+            self,
+            state,
+            settings=self.network_settings(),
             features={"shape": list(self.digits.shape)},
-            networks={"autoencoder": kind},
-            statistics={},
-            origin=origin,
+            data=f"{self.digits.name}, {len(self.digits.train)} digits; {self.damage} {self.amount:g}",
         )
 
     def exports(self, state: State) -> Mapping[str, NetworkExport]:
         """The one network."""
-        return {
-            "autoencoder": NetworkExport(
-                module=state.evaluated("autoencoder"),
-                inputs={"noisy": torch.zeros(2, *self.digits.shape, device=state.device)},
-                outputs=("cleaned",),
-                dynamic={"noisy": {0: "batch"}},
-                time=None,
-            )
-        }
+        return autoencoders.exported(state, given="noisy", shape=self.digits.shape)
 
 
 def conv(request: Request) -> DenoiseDigits:

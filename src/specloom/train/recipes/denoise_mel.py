@@ -14,7 +14,6 @@ import torch
 from scipy.ndimage import median_filter
 from torch import Tensor
 
-from specloom.artifact import Header, ModelOrigin, NetworkHeader
 from specloom.errors import ParameterError
 from specloom.io.audio import AudioFileWarning, AudioReader
 from specloom.recipes.recipe import Recipe
@@ -22,17 +21,17 @@ from specloom.tasks.denoise.features import MelPatches
 from specloom.train.data import find_noise, find_speech, split_recordings
 from specloom.train.data.cache import prepare_sources
 from specloom.train.data.patches import FloatArray, PatchSettings, PatchSources, patch_pair
-from specloom.train.nn.autoencoder import ConvAutoencoder, DenseAutoencoder, cleaned_by
+from specloom.train.nn.autoencoder import cleaned_by
+from specloom.train.recipes import autoencoders
 from specloom.train.recipes.recipe import NetworkExport
-from specloom.train.state import State, descend, set_learning_rate
-from specloom.version import __version__
+from specloom.train.state import State, descend
 
 if TYPE_CHECKING:
+    from specloom.artifact import Header
     from specloom.train.recipes.catalog import Request
 
 _CONV_FRAMES, _CONV_CHANNELS = 64, (24, 48, 96)
 _DENSE_FRAMES, _DENSE_WIDTHS = 32, (1000, 1000, 1000)
-_LEARNING_RATE = 2e-3
 _N_VALIDATION = 96
 # Beyond what any training asks for, so that no patch of validation is one of training even from one recording.
 _VALIDATION_SEED = 1 << 32
@@ -89,16 +88,7 @@ class DenoiseMel:
 
     def build(self, device: torch.device) -> State:
         """A new network."""
-        dense = self.name == "dense"
-        network = (DenseAutoencoder if dense else ConvAutoencoder)(**self.network_settings()).to(device)
-        optimizer: torch.optim.Optimizer
-        if dense:
-            optimizer = torch.optim.Adamax(network.parameters(), lr=1e-3)
-        else:
-            # The layout that convolutions are quickest in.
-            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-            optimizer = torch.optim.AdamW(network.parameters(), lr=_LEARNING_RATE, weight_decay=0.01, fused=True)
-        return State(networks={"autoencoder": network}, optimizers={"autoencoder": optimizer}, device=device)
+        return autoencoders.built(self.name, self.network_settings(), device)
 
     def batches(self, *, first_item: int, every: int, device: torch.device) -> Iterator[Batch]:
         """Damaged and clean patches without end."""
@@ -115,11 +105,8 @@ class DenoiseMel:
         with state.autocast():
             cleaned = state.networks["autoencoder"](damaged)
         error = cleaned.float() - clean
-        if self.name == "dense":
-            loss = error.square().mean()
-        else:
-            loss = error.abs().mean()
-            set_learning_rate(state, _LEARNING_RATE, warm_up_steps=200)
+        loss = error.square().mean() if self.name == "dense" else error.abs().mean()
+        autoencoders.schedule(self.name, state)
         norm = descend(state, "autoencoder", loss, max_norm=1.0)
         return {"loss": loss.detach(), "error_db": self._db(error.detach().abs().mean()), "gradient_norm": norm}
 
@@ -153,40 +140,20 @@ class DenoiseMel:
 
     def header(self, state: State) -> Header:
         """What the model file says."""
-        network, noise = state.networks["autoencoder"], self.train.noise
-        origin = ModelOrigin(
-            recipe=self.name,
+        noise = self.train.noise
+        return autoencoders.header(
+            self,
+            state,
+            settings=self.network_settings(),
+            features=self.features.to_json(),
+            data=self.description,
             speech_hours=self.train.clips.seconds / 3600.0,
             noise_hours=0.0 if noise is None else noise.seconds / 3600.0,
-            audio_hours_seen=state.audio_s / 3600.0,
-            steps=state.step,
-            seed=self.seed,
-            data=self.description,
-            scores={} if state.best_score is None else {"validation": state.best_score},
-        )
-        kind = NetworkHeader(kind=type(network).__name__, settings=self.network_settings(), states={})
-        return Header(
-            made_with=f"specloom {__version__}",
-            task=self.task,
-            name=self.name,
-            features=self.features.to_json(),
-            networks={"autoencoder": kind},
-            statistics={},
-            origin=origin,
         )
 
     def exports(self, state: State) -> Mapping[str, NetworkExport]:
         """The one network."""
-        shape = (self.features.n_frames, self.features.n_mels)
-        return {
-            "autoencoder": NetworkExport(
-                module=state.evaluated("autoencoder"),
-                inputs={"mel": torch.zeros(2, *shape, device=state.device)},
-                outputs=("cleaned",),
-                dynamic={"mel": {0: "batch"}},
-                time=None,
-            )
-        }
+        return autoencoders.exported(state, given="mel", shape=(self.features.n_frames, self.features.n_mels))
 
 
 def conv(request: Request) -> DenoiseMel:
