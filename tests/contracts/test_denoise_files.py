@@ -70,6 +70,30 @@ def test_what_is_done_is_skipped_and_what_is_another_stays(suffix, speech, tmp_p
     assert one(source, target.parent, overwrite=True).status == "done"
 
 
+@pytest.mark.parametrize("suffix", [".npz", ".png", ".wav"])
+def test_what_another_model_made_is_another(suffix, speech, tmp_path):
+    source, out = tmp_path / f"one{suffix}", tmp_path / "out"
+    if suffix == ".npz":
+        TACOTRON.analyse(speech).save(source)
+    elif suffix == ".png":
+        picture(TACOTRON.analyse(speech), array="mel").save(source)
+    else:
+        save(source, speech)
+    assert one(source, out).status == "done"
+    result = one(source, out, model="mel80")
+    assert result.status == "failed"
+    assert "use --overwrite" in result.message
+
+
+def test_a_jpeg_becomes_a_png(speech, tmp_path):
+    picture(TACOTRON.analyse(speech), array="mel", bits=8).save(tmp_path / "one.jpg")
+    result = one(tmp_path / "one.jpg", tmp_path / "out")
+    assert (result.status, result.target.name) == ("done", "one.png")
+    expected = Denoiser(MODEL).process(Picture.open(tmp_path / "one.jpg").spectrogram())
+    made = Picture.open(tmp_path / "out" / "one.png").spectrogram()
+    np.testing.assert_allclose(made.mel, expected.mel, atol=5e-4)
+
+
 def test_a_picture_that_lost_its_settings_is_read_like_another(speech, tmp_path):
     drawn = picture(TACOTRON.analyse(speech), array="mel")
     drawn.save(tmp_path / "clean.png")
@@ -143,5 +167,11 @@ def test_a_trial_measures_picture_and_sound(speech):
     assert trial.scores["median"].si_sdr_db is not None
     assert {sound.n_samples for sound in trial.sounds.values()} == {speech.n_samples}
     assert np.array_equal(damaged_values(clean, "dropout", 0.0, np.random.default_rng(0)), clean)
+    noise = Audio(np.random.default_rng(2).uniform(-1, 1, 5_000).astype(np.float32), speech.sample_rate)
+    noisy = try_on(Denoiser(MODEL), speech, name="x", damage="noise", noise=noise, snr_db=0.0, quality="fast")
+    assert noisy.error_db["damaged"] > 5.0
+    assert noisy.spectrograms["damaged"].mel.shape == noisy.spectrograms["clean"].mel.shape
+    with pytest.raises(ParameterError, match="needs a recording of noise"):
+        try_on(Denoiser(MODEL), speech, name="x", damage="noise")
     with pytest.raises(ParameterError, match="damage='rain'"):
         damaged_values(clean, "rain", 0.2, np.random.default_rng(0))

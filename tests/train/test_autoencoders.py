@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gzip
-from dataclasses import replace
+import json
+import os
+import signal
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,16 +20,18 @@ from specloom.audio import Audio  # noqa: E402
 from specloom.cli.main import DONE, REFUSED, main  # noqa: E402
 from specloom.errors import ParameterError, TrainingError  # noqa: E402
 from specloom.recipes import TACOTRON  # noqa: E402
+from specloom.recipes.recipe import MelBands  # noqa: E402
 from specloom.runtime import Session, load_model  # noqa: E402
 from specloom.tasks.denoise import MelPatches  # noqa: E402
 from specloom.train.data.clips import Clips  # noqa: E402
 from specloom.train.data.digits import Digits, load_digits  # noqa: E402
-from specloom.train.data.patches import DAMAGES, PatchSettings, PatchSources, patch_pair  # noqa: E402
+from specloom.train.data.patches import DAMAGES, PatchSettings, PatchSources, loudest_mel, patch_pair  # noqa: E402
 from specloom.train.engine import fit  # noqa: E402
 from specloom.train.logs import read_log  # noqa: E402
 from specloom.train.nn.autoencoder import ConvAutoencoder, DenseAutoencoder  # noqa: E402
 from specloom.train.recipes.catalog import DenoiseMelRequest, make_recipe  # noqa: E402
 from specloom.train.recipes.denoise_digits import DenoiseDigits, psnr_db  # noqa: E402
+from specloom.train.recipes.denoise_mel import DenoiseMel  # noqa: E402
 
 RATE = 22_050
 CPU = torch.device("cpu")
@@ -120,7 +125,7 @@ def test_digits_are_learned_and_exported(name, damage, tmp_path):
     from specloom.train.export import export_model
 
     full = load_digits()
-    digits = Digits(name=full.name, train=full.train[:300], test=full.test[:100])
+    digits = Digits(name=full.name, train=full.train[:300], valid=full.valid[:100], test=full.test[:100])
     recipe = DenoiseDigits(digits=digits, name=name, damage=damage, seed=1)
     before = recipe.evaluate(recipe.build(CPU))
     finished = fit(recipe, tmp_path / "run", steps=60, threads=1, device="cpu", quiet=True)
@@ -128,13 +133,14 @@ def test_digits_are_learned_and_exported(name, damage, tmp_path):
     assert after["score"] > before["score"] + 1.0
     reports = export_model(recipe, finished.state, tmp_path / "m.onnx")
     assert reports["autoencoder"].streams < 1e-5
-    _, noisy = recipe.held_back()
+    noisy, _ = recipe.unseen()
     (ours,) = Session(load_model(tmp_path / "m.onnx", task="denoise_digits")).run({"noisy": noisy})[0].values()
     assert ours.shape == noisy.shape
 
 
 def test_every_digit_is_seen_once_in_an_epoch():
-    digits = Digits(name="x", train=np.arange(10, dtype=np.float32).reshape(10, 1, 1) / 10, test=np.zeros((1, 1, 1)))
+    some = np.arange(10, dtype=np.float32).reshape(10, 1, 1) / 10
+    digits = Digits(name="x", train=some, valid=some, test=some)
     recipe = DenoiseDigits(digits=digits, name="dense", batch_size=5, amount=0.0)
     batches = recipe.batches(first_item=0, every=5, device=CPU)
     clean = [next(batches)[1].ravel() for _ in range(4)]
@@ -162,7 +168,7 @@ def mnist(folder: Path, *, compressed: bool) -> Path:
 @pytest.mark.parametrize("compressed", [True, False])
 def test_mnist_is_read_from_its_files(compressed, tmp_path):
     digits = load_digits(mnist(tmp_path / "mnist", compressed=compressed))
-    assert (digits.name, digits.train.shape, digits.test.shape) == ("MNIST", (30, 28, 28), (7, 28, 28))
+    assert [len(part) for part in (digits.train, digits.valid, digits.test)] == [30, 3, 4]
     expected = np.random.default_rng(30).integers(0, 256, (30, 28, 28), dtype=np.uint8)
     assert np.array_equal(np.round(digits.train * 255).astype(np.uint8), expected)
 
@@ -175,7 +181,16 @@ def test_files_that_are_not_mnist_are_told(tmp_path):
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(TrainingError, match="cut off"):
         load_digits(folder)
-    path.unlink()
+    path.write_bytes(path.read_bytes()[:4] + bytes(12))
+    with pytest.raises(TrainingError, match="no file of MNIST images"):
+        load_digits(folder)
+    path.rename(folder / "train-images-idx3-ubyte.gz")
+    packed = bytearray(gzip.compress(bytes(5_000)))
+    packed[14:18] = b"\xff\xff\xff\xff"
+    (folder / "train-images-idx3-ubyte.gz").write_bytes(packed)
+    with pytest.raises(TrainingError, match="cannot be read"):
+        load_digits(folder)
+    (folder / "train-images-idx3-ubyte.gz").unlink()
     with pytest.raises(TrainingError, match="lacks train-images-idx3-ubyte"):
         load_digits(folder)
 
@@ -228,32 +243,92 @@ def test_digits_from_the_command_line(tmp_path, capsys):
         (["denoise-mel"], "FOLDER is needed"),
         (["denoise-mel", "VOICES", "--damage", "noise"], "belong together"),
         (["denoise-mel", "VOICES", "--damage", "rain"], "rain"),
-        (["denoise-mel", "VOICES", "--spectrogram", "librosa"], "decibels below the loudest"),
+        (["denoise-mel", "VOICES", "--spectrogram", "librosa", "--sample-rate", "22050"], "decibels below the loudest"),
         (["denoise-mel", "VOICES", "--sample-rate", "8000"], "analyses at 22050 Hz"),
         (["denoise-mel", "VOICES/0.wav"], "one recording only"),
         (["denoise-digits", "--digits", "nowhere"], "is no folder"),
         (["denoise-digits", "--amount", "2"], "amount=2"),
+        (["denoise-digits", "--amount", "0"], "amount=0"),
+        (["denoise-mel", "VOICES", "--spectrogram", "BANDS"], "has 90 mel bands"),
+        (["denoise-mel", "VOICES", "--spectrogram", "STEP"], "learns every frame, centred"),
+        (["denoise-mel", "EMPTY"], "give folders with recordings"),
         (["denoise-digits", "--epochs", "0"], "epochs=0"),
     ],
 )
 def test_what_cannot_be_trained_is_one_sentence(arguments, message, voices, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    given = [each.replace("VOICES", str(voices)) for each in arguments]
+    (tmp_path / "empty").mkdir()
+    changed = {"BANDS": replace(TACOTRON, mel=MelBands(n_mels=90)), "STEP": replace(TACOTRON, mel_frame_step=4)}
+    names = {"VOICES": str(voices), "EMPTY": "empty"} | {name: f"{name}.json" for name in changed}
+    for name, recipe in changed.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(recipe.to_json()))
+    given = arguments
+    for name, path in names.items():
+        given = [each.replace(name, path) for each in given]
     assert main(["train", *given, "--steps", "2"]) == REFUSED
     said = capsys.readouterr().err
     assert message in said
     assert "Traceback" not in said
+    assert "speaker" not in said
     assert not list(tmp_path.glob("*.onnx"))
+
+
+def test_takes_of_one_recording_are_on_one_side(tmp_path):
+    for name in ("1-100-A-0", "1-100-B-0", "1-200-A-0", "1-200-B-0", "2-300-A-9", "2-300-B-9"):
+        save(tmp_path / "sounds" / f"{name}.wav", Audio(tones(9_000), RATE))
+    for seed in range(4):
+        folder = str(tmp_path / f"run{seed}")
+        request = DenoiseMelRequest(recipe="conv", folder=folder, recordings=(str(tmp_path / "sounds"),), seed=seed)
+        recipe = make_recipe("denoise_mel", request)
+        sides = [{Path(name).name[:5] for name in part.clips.names} for part in (recipe.train, recipe.valid)]
+        assert not sides[0] & sides[1]
+        assert len(sides[0] | sides[1]) == 3
+
+
+def test_the_loudest_value_is_that_of_the_whole_recording(sources):
+    long = np.concatenate([tones(40_000, seed=k) * (0.1 + 0.2 * k) for k in range(3)] + [np.zeros(60_000, np.float32)])
+    clips = Clips.from_arrays([long], groups=["a"], sample_rate=RATE)
+    whole = replace(TACOTRON, trim_db=None).analyse(Audio(clips.read(0), RATE)).origin.mel_peak
+    assert loudest_mel(clips, 0, TACOTRON) == pytest.approx(whole, rel=2e-3)
+
+
+class Stopped(DenoiseMel):
+    """Ctrl-C comes in its third step."""
+
+    def step(self, state, batch):
+        if state.step == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+        return super().step(state, batch)
+
+
+def test_resumed_is_uninterrupted(voices, tmp_path):
+    def run(folder, kind=DenoiseMel, **options):
+        request = DenoiseMelRequest(recipe="conv", folder=str(tmp_path / folder), recordings=(str(voices),))
+        made = make_recipe("denoise_mel", request)
+        recipe = kind(**{each.name: getattr(made, each.name) for each in fields(made)})
+        return fit(recipe, tmp_path / folder, steps=6, threads=1, device="cpu", quiet=True, **options)
+
+    whole = run("whole").state.networks["autoencoder"].state_dict()
+    assert run("parts", Stopped).state.step == 3
+    parts = run("parts", resume=True).state.networks["autoencoder"].state_dict()
+    assert all(torch.equal(one, parts[name]) for name, one in whole.items())
+
+
+def test_a_model_of_noise_is_shown_with_noise(voices, tmp_path):
+    save(tmp_path / "noise.wav", Audio(np.random.default_rng(1).uniform(-0.3, 0.3, RATE).astype(np.float32), RATE))
+    arguments = ["train", "denoise-mel", str(voices), "--damage", "noise", "--noise", str(tmp_path / "noise.wav")]
+    assert main([*arguments, "--steps", "3", "-o", str(tmp_path / "m.onnx"), "--device", "cpu"]) == DONE
+    assert "noise, 5 dB below the sound" in (tmp_path / "m.training" / "page" / "index.html").read_text()
 
 
 def test_a_recipe_without_a_rate_asks_for_one(voices, tmp_path):
     path = tmp_path / "own.json"
-    import json
-
     path.write_text(json.dumps(replace(TACOTRON, name="own", sample_rate=None).to_json()))
     request = DenoiseMelRequest(
         recipe="conv", folder=str(tmp_path / "run"), recordings=(str(voices),), spectrogram=str(path)
     )
     with pytest.raises(ParameterError, match=r"sample_rate is needed.*22050 Hz"):
         make_recipe("denoise_mel", request)
-    assert make_recipe("denoise_mel", replace(request, sample_rate=16_000)).train.clips.sample_rate == 16_000
+    recipe = make_recipe("denoise_mel", replace(request, sample_rate=16_000))
+    assert recipe.train.clips.sample_rate == 16_000
+    assert recipe.features.recipe.sample_rate == 16_000, "the model's file says it"

@@ -128,7 +128,7 @@ class TrainDenoiseDigits:
 # What the page shows: recordings of a few seconds, digits side by side.
 _MOST_TRIALS, _TRIAL_S = 3, 6.0
 _SHOWN_DIGITS = 10
-_SHOWN_AMOUNT = 0.2
+_SHOWN_AMOUNT, _SHOWN_SNR_DB = 0.2, 5.0
 
 
 def _mel_page(trained: Trained) -> int:
@@ -145,13 +145,15 @@ def _mel_page(trained: Trained) -> int:
     recipe, denoiser = trained.recipe, Denoiser(trained.model)
     assert isinstance(recipe, DenoiseMel)
     clips = recipe.valid.clips
-    # Of the damages that it learned, the first that can be shown without a recording of noise.
-    damage = next((name for name in recipe.settings.damages if name != "noise"), "salt-and-pepper")
+    damage = recipe.settings.damages[0]
+    noise = None if recipe.valid.noise is None else Audio(recipe.valid.noise.read(0), clips.sample_rate)
     trials = []
     for index in range(min(_MOST_TRIALS, len(clips))):
         audio = Audio(clips.read(index, 0, round(_TRIAL_S * clips.sample_rate)), clips.sample_rate)
         name = Path(clips.names[index]).name
-        trials.append(try_on(denoiser, audio, name=name, damage=damage, amount=_SHOWN_AMOUNT))
+        trials.append(
+            try_on(denoiser, audio, name=name, damage=damage, amount=_SHOWN_AMOUNT, noise=noise, snr_db=_SHOWN_SNR_DB)
+        )
     folder = Path(trained.request.folder)
     steps, scores = read_log(folder, "step"), read_log(folder, "scores")
     curves = {
@@ -167,7 +169,7 @@ def _mel_page(trained: Trained) -> int:
             curves, x="step", y="error in dB", alt="Error over the steps of training", logarithmic=True
         ),
         trials=trials,
-        damage=f"{damage} {_SHOWN_AMOUNT:g}",
+        damage=f"noise, {_SHOWN_SNR_DB:g} dB below the sound" if damage == "noise" else f"{damage} {_SHOWN_AMOUNT:g}",
         facts=_facts(denoiser.header.origin, denoiser.header.networks["autoencoder"].kind),
     )
     print_path(console(), "page", page)
@@ -181,14 +183,15 @@ def _digits_page(trained: Trained) -> int:
     from specloom.page.autoencoder import curves_picture, digits_picture, write_digits_page
     from specloom.runtime import Session, load_model
     from specloom.train.logs import read_log
-    from specloom.train.recipes.denoise_digits import DenoiseDigits
+    from specloom.train.recipes.denoise_digits import DenoiseDigits, digit_scores
 
     recipe, artifact = trained.recipe, load_model(trained.model, task="denoise_digits")
     assert isinstance(recipe, DenoiseDigits)
-    clean, noisy = (digits[:_SHOWN_DIGITS] for digits in recipe.held_back())
+    noisy, clean = recipe.unseen()
     (cleaned,) = Session(artifact).run({"noisy": noisy})[0].values()
     folder = Path(trained.request.folder)
     steps, scores = read_log(folder, "step"), read_log(folder, "scores")
+    shown = {"noisy": noisy, "cleaned": cleaned, "true": clean}
     page = write_digits_page(
         folder / "page",
         title=f"Autoencoder {trained.model.name}: {recipe.digits.name}",
@@ -200,9 +203,9 @@ def _digits_page(trained: Trained) -> int:
             logarithmic=True,
         ),
         digits=digits_picture(
-            {"noisy": noisy, "cleaned": cleaned, "true": clean}, alt="Ten digits: noisy, cleaned and true"
+            {name: all_[:_SHOWN_DIGITS] for name, all_ in shown.items()}, alt="Ten digits: noisy, cleaned and true"
         ),
-        scores=max(scores, key=lambda line: line["score"]),
+        scores=digit_scores(cleaned, noisy, clean),
         facts=_facts(artifact.header.origin, artifact.header.networks["autoencoder"].kind),
     )
     print_path(console(), "page", page)

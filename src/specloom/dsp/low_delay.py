@@ -20,7 +20,7 @@ _TRANSITION = 1 / 8
 """Of the lower Nyquist frequency, half below it and half above."""
 
 # Filters for every place between two samples: beyond this many numbers (rates that have hardly a factor in common).
-_MOST_NUMBERS = 1 << 22
+_MOST_NUMBERS = 1 << 20
 
 
 class LowDelayResampler:

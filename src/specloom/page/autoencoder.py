@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from specloom.page.figure import mel_panel, plain_picture
+from specloom.page.folder import write_json, write_pictures
 from specloom.page.html import format_number, write_page
 from specloom.page.parts import Card, Column, Page, Picture, Row, Section, Table
 from specloom.page.sound import encode_sound
@@ -85,16 +86,18 @@ def write_digits_page(
     scores: Mapping[str, float],
     facts: Sequence[tuple[str, str]],
 ) -> Path:
-    """What an autoencoder makes of digits that were held back: ``index.html`` and its pictures.
+    """What an autoencoder makes of digits that were held back: ``index.html``, ``scores.json`` and its pictures.
 
     Parameters
     ----------
     scores : mapping
         ``mse``, ``psnr_db``, ``psnr_gain_db`` and ``median_gain_db``.
     """
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / "scores.json", dict(scores))
     noisy_db = scores["psnr_db"] - scores["psnr_gain_db"]
     table = Table(
-        caption="Digits that no training has seen",
+        caption="Digits that neither trained the network nor chose its weights",
         columns=(
             Column(heading=""),
             Column(heading="PSNR", unit="dB", better="higher"),
@@ -132,8 +135,8 @@ def write_mel_page(
         sections.append(Section(heading=trial.name, parts=(*cards.values(), _trial_table(trial, f"t{number}"))))
     page = Page(
         title=title,
-        introduction=f"Recordings that no training has heard. Their mel spectrograms were spoilt ({damage}) and "
-        "cleaned; every sound is made from its picture alone, with a phase that is found anew, also that of the actual "
+        introduction="Recordings that were held back (they chose the weights). Their mel spectrograms were spoilt "
+        f"({damage}) and cleaned; every sound is made from its picture alone, with a phase that is found anew, also that of the actual "
         "one.",
         facts=tuple(facts),
         sections=(
@@ -199,8 +202,6 @@ def _as_picture(figure: object, alt: str) -> Picture:
 
 
 def _written(folder: Path, page: Page, pictures: Mapping[str, Picture]) -> Path:
-    from specloom.page.folder import write_pictures
-
     folder.mkdir(parents=True, exist_ok=True)
     write_pictures(folder, pictures)
     return write_page(folder / "index.html", page)

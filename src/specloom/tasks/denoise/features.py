@@ -30,7 +30,7 @@ class MelPatches:
     Raises
     ------
     ParameterError
-        When the scale has another reference, or the number of frames is odd.
+        When the scale has another reference, frames are left out or not centred, or `n_frames` is odd.
     """
 
     interface: Literal["mel-patches"] = "mel-patches"
@@ -52,6 +52,11 @@ class MelPatches:
             raise ParameterError(
                 f"recipe={self.recipe.name!r} with the scale {scale.kind!r}: an autoencoder learns decibels below the "
                 "loudest value (Decibels(reference_db=None)); 'tacotron' has them"
+            )
+        if self.recipe.mel_frame_step != 1 or not self.recipe.frames.center:
+            raise ParameterError(
+                f"recipe={self.recipe.name!r} with mel_frame_step={self.recipe.mel_frame_step} and "
+                f"center={self.recipe.frames.center}: an autoencoder learns every frame, centred (1 and True)"
             )
         # What is stored must not depend on how the sound is made afterwards.
         object.__setattr__(self, "recipe", replace(self.recipe, synthesis=Synthesis(), quantise_bits=None))

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 SoundFormat = Literal["wav", "flac"]
 
+# Of pictures that hold every code.
+_EXACT_SUFFIXES = (".png", ".tif", ".tiff")
+
 
 def denoise_files(
     inputs: Iterable[str | Path],
@@ -54,8 +57,8 @@ def denoise_files(
     inputs : iterable of paths
         Sound files, spectrogram files (.npz), pictures of mel spectrograms, and folders of them.
     out_dir : path
-        ``IN/a/b.png`` of the folder ``IN`` becomes ``out_dir/a/b.png``, ``IN/a/b.mp3`` becomes ``out_dir/a/b.wav``. Not
-        the folder of the inputs themselves.
+        ``IN/a/b.png`` of the folder ``IN`` becomes ``out_dir/a/b.png``, ``IN/a/b.jpg`` too, and ``IN/a/b.mp3`` becomes
+        ``out_dir/a/b.wav``. Not the folder of the inputs themselves.
     model : str or path
         As for `Denoiser`.
     quality : {"fast", "balanced", "best"}, optional
@@ -65,8 +68,8 @@ def denoise_files(
         may have hit the settings too.
     sound_format : {"wav", "flac"}
     overwrite : bool
-        Make anew what is there already. Without it, what was made from this state of its source is skipped, and any
-        other file stays and counts as failed.
+        Make anew what is there already. Without it, what is there and is what would be made is skipped, and any other
+        file stays and counts as failed.
     jobs : int
         Processes that work side by side.
 
@@ -97,7 +100,13 @@ def denoise_files(
                 f"out: {job.target} is itself to be cleaned, and would be replaced; choose another output folder"
             )
     loaded(model)
-    work = Denoise(model=model, quality=quality, like=None if like is None else Path(like), overwrite=overwrite)
+    work = Denoise(
+        model=model,
+        quality=quality,
+        like=None if like is None else Path(like),
+        overwrite=overwrite,
+        threads=max(1, (os.cpu_count() or 1) // max(1, jobs)),
+    )
     return Batch(jobs=planned, work=work, workers=jobs)
 
 
@@ -113,7 +122,11 @@ def _find(path: Path) -> list[Path]:
 
 
 def _target(place: Path, sound_format: str) -> Path:
-    return place if _kind(place) != "recording" else place.with_suffix(f".{sound_format}")
+    """JPEG, which would blur what was cleaned, and formats that hold no settings become PNG."""
+    kind = _kind(place)
+    if kind == "recording":
+        return place.with_suffix(f".{sound_format}")
+    return place.with_suffix(".png") if kind == "picture" and place.suffix.lower() not in _EXACT_SUFFIXES else place
 
 
 def _kind(path: Path) -> Literal["recording", "spectrogram", "picture"]:
@@ -141,6 +154,7 @@ class Denoise:
     quality: Quality | None
     like: Path | None
     overwrite: bool
+    threads: int
 
     def __call__(self, job: Job, progress: Callable[[float], None]) -> Outcome:
         """Clean it, or say why it is skipped."""
@@ -182,16 +196,13 @@ class Denoise:
                 quality=self.quality,
                 full_scale=clips(job.target),
                 comment=wanted.comment,
-                threads=max(1, os.cpu_count() or 1),
+                threads=self.threads,
                 progress=lambda share: progress(0.4 + 0.6 * share),
             )
         return Outcome("done", said(heard.n_samples, heard.sample_rate, heard.lowered_by))
 
     def _spectrogram(self, denoiser: Denoiser, job: Job) -> Outcome:
         stamp = SourceStamp.of(job.source)
-        if job.target.exists() and not self.overwrite:
-            with SpectrogramFile(job.target) as there:
-                return _kept(job, there.source == stamp)
         with SpectrogramFile(job.source) as file:
             file.verify()
             if "mel" not in file.arrays:
@@ -201,25 +212,31 @@ class Denoise:
             cleaned = Cleaned(denoiser, file)
             left_out = "; the linear array, which is not cleaned, was left out" if "linear" in file.arrays else ""
         settings = Settings(recipe=cleaned.recipe, origin=cleaned.origin, arrays=("mel",), source=stamp)
+        if job.target.exists() and not self.overwrite:
+            with SpectrogramFile(job.target) as there:
+                made_so = (there.recipe, there.origin, there.source) == (cleaned.recipe, cleaned.origin, stamp)
+                return _kept(job, made_so and np.array_equal(there.frames("mel"), cleaned.values))
         with spectrogram_writer(job.target, settings) as sink:
             sink.append("mel", cleaned.values)
         return Outcome("done", f"{cleaned.values.shape[-1]} frames{left_out}")
 
     def _picture(self, denoiser: Denoiser, job: Job) -> Outcome:
-        from specloom.pictures.files import read_settings
+        from specloom.pictures import Picture
         from specloom.pictures.planes import array_of, laid_out
         from specloom.pixels.depth import from_codes
 
-        stamp = SourceStamp.of(job.source)
-        if job.target.exists() and not self.overwrite:
-            there = read_settings(job.target)
-            return _kept(job, there is not None and there.source == stamp)
         given = self._given(job.source)
         settings = given.settings
         _require_mel(job.source, settings)
         mel = array_of(from_codes(given.codes), settings)
         values = denoiser.process_stored(mel, settings.recipe, settings.origin)
-        cleaned = replace(given, codes=laid_out(values, None, settings), settings=replace(settings, source=stamp))
+        codes = laid_out(values, None, settings)
+        cleaned = replace(given, codes=codes, settings=replace(settings, source=SourceStamp.of(job.source)))
+        if job.target.exists() and not self.overwrite:
+            there = Picture.open(job.target)
+            # The mark in the last bits is not part of what is shown.
+            same = there.settings == cleaned.settings and not np.any(there.codes >> 1 != codes >> 1)
+            return _kept(job, same)
         cleaned.save(job.target)
         return Outcome("done", f"{values.shape[-1]} frames" + "".join(f"; {note}" for note in given.notes))
 
@@ -259,7 +276,8 @@ def _kept(job: Job, same: bool) -> Outcome:
     if same:
         return Outcome("skipped", "there already; use --overwrite to make it anew")
     raise ArtifactError(
-        f"{job.target} is there already and was not made from {job.source}; use --overwrite to replace it"
+        f"{job.target} is there already and is not what would be made (from another source, or by another model); use "
+        "--overwrite to replace it"
     )
 
 

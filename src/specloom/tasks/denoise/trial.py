@@ -15,7 +15,7 @@ from specloom.dsp.resample import resample
 from specloom.errors import ParameterError
 from specloom.metrics import pesq_available, stoi_available
 from specloom.pixels.damage import gaussian_noise, lost_lines, salt_and_pepper
-from specloom.recipes.recipe import Quality
+from specloom.recipes.recipe import Quality, Recipe
 from specloom.recipes.spectrogram import Spectrogram
 from specloom.tasks.denoise.denoiser import Denoiser, FloatArray
 from specloom.tasks.scores import Judge, Scores
@@ -78,6 +78,8 @@ def try_on(
     name: str,
     damage: str = "salt-and-pepper",
     amount: float = 0.2,
+    noise: Audio | None = None,
+    snr_db: float = 5.0,
     seed: int = 0,
     quality: Quality = "balanced",
 ) -> Trial:
@@ -89,20 +91,36 @@ def try_on(
     audio : Audio
         Channels are averaged.
     name : str
-    damage, amount
-        As `damaged_values`; in the model's decibels.
+    damage : str
+        As in `damaged_values`, or "noise": `noise` is added to the sound before it becomes a spectrogram.
+    amount : float
+        In the model's decibels.
+    noise : Audio, optional
+        At the rate of `audio`; repeated where it is shorter.
+    snr_db : float
+        Of the sound over the noise.
     seed : int
     quality : {"fast", "balanced", "best"}
         Of the phase retrieval.
+
+    Raises
+    ------
+    ParameterError
+        For an unknown damage, or "noise" without `noise`.
     """
-    clean = replace(denoiser.features.recipe.analyse(audio), linear=None)
-    assert clean.mel is not None
-    damaged = damaged_values(clean.mel, damage, amount, np.random.default_rng(seed))
+    # Untrimmed, so that the noisy spectrogram has the same frames.
+    recipe = replace(denoiser.features.recipe, trim_db=None)
+    clean = replace(recipe.analyse(audio), linear=None)
+    if damage == "noise":
+        damaged, cleaned = _with_noise(denoiser, recipe, audio, clean, noise, snr_db)
+    else:
+        damaged = damaged_values(_mel(clean), damage, amount, np.random.default_rng(seed))
+        cleaned = denoiser.process_values(damaged)
     arrays: dict[Stage, FloatArray] = {
-        "clean": clean.mel,
+        "clean": _mel(clean),
         "damaged": damaged,
         "median": median_filter(damaged, size=3),
-        "cleaned": denoiser.process_values(damaged),
+        "cleaned": cleaned,
     }
     spectrograms = {stage: replace(clean, mel=mel) for stage, mel in arrays.items()}
     sounds = {stage: each.recipe.synthesise(each, quality=quality) for stage, each in spectrograms.items()}
@@ -112,9 +130,31 @@ def try_on(
         name=name,
         spectrograms=spectrograms,
         sounds=sounds,
-        error_db={stage: range_db * float(np.abs(arrays[stage] - clean.mel).mean()) for stage in others},
+        error_db={stage: range_db * float(np.abs(arrays[stage] - _mel(clean)).mean()) for stage in others},
         scores={stage: _scores(sounds[stage], sounds["clean"]) for stage in others},
     )
+
+
+def _mel(spectrogram: Spectrogram) -> FloatArray:
+    assert spectrogram.mel is not None
+    return spectrogram.mel
+
+
+def _with_noise(
+    denoiser: Denoiser, recipe: Recipe, audio: Audio, clean: Spectrogram, noise: Audio | None, snr_db: float
+) -> tuple[FloatArray, FloatArray]:
+    """The noisy and the cleaned mel array, in decibels below the loudest value of the clean one."""
+    if noise is None or noise.n_samples == 0:
+        raise ParameterError("damage='noise' needs a recording of noise")
+    mono = np.atleast_2d(audio.samples).mean(axis=0)
+    added = np.resize(np.atleast_2d(noise.samples).mean(axis=0), mono.shape)
+    power, noise_power = (float(np.mean(np.square(one, dtype=np.float64))) for one in (mono, added))
+    gain = np.sqrt(power / max(noise_power, 1e-12)) * 10.0 ** (-snr_db / 20.0)
+    noisy = recipe.analyse(Audio((mono + np.float32(gain) * added).astype(np.float32), audio.sample_rate))
+    cleaned = denoiser.process(noisy)
+    peak = clean.origin.mel_peak or 1.0
+    damaged, made = (denoiser.features.scale.apply(each.mel_magnitude(), peak) for each in (noisy, cleaned))
+    return damaged, made
 
 
 def _scores(found: Audio, clean: Audio) -> Scores:

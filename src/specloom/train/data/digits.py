@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,24 +17,27 @@ FloatArray = npt.NDArray[np.float32]
 _FILES = {"train": "train-images-idx3-ubyte", "test": "t10k-images-idx3-ubyte"}
 _IDX_IMAGES = b"\x00\x00\x08\x03"
 _HEADER_BYTES = 16
-_TEST_SHARE = 5
-"""Of scikit-learn's digits every fifth is held back."""
+_PARTS = 6
+"""Of scikit-learn's digits a sixth is for choosing, and another for measuring."""
+_MNIST_VALID = 2000
+"""Of MNIST's test digits, those for choosing."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Digits:
-    """Digits to train with, and others.
+    """Digits to train with, to choose the best weights by, and to measure on.
 
     Parameters
     ----------
     name : str
         What they are: ``"MNIST"``.
-    train, test : float32 arrays, shape ``(n, n_rows, n_columns)``
+    train, valid, test : float32 arrays, shape ``(n, n_rows, n_columns)``
         Between 0 (paper) and 1 (ink).
     """
 
     name: str
     train: FloatArray
+    valid: FloatArray
     test: FloatArray
 
     @property
@@ -44,6 +48,8 @@ class Digits:
 
 def load_digits(folder: str | Path | None = None) -> Digits:
     """MNIST from a folder, or scikit-learn's 1797 digits of 8 x 8 pixels.
+
+    Of MNIST's test digits the first 2000 choose the weights, and the others are measured on.
 
     Parameters
     ----------
@@ -59,7 +65,8 @@ def load_digits(folder: str | Path | None = None) -> Digits:
     """
     if folder is not None:
         train, test = (_idx_images(_found(Path(folder), name)) for name in _FILES.values())
-        return Digits(name="MNIST", train=train, test=test)
+        n_valid = min(_MNIST_VALID, len(test) // 2)
+        return Digits(name="MNIST", train=train, valid=test[:n_valid], test=test[n_valid:])
     try:
         from sklearn.datasets import load_digits as bundled
     except ImportError as error:
@@ -67,8 +74,8 @@ def load_digits(folder: str | Path | None = None) -> Digits:
             'the digits come with scikit-learn: pip install "specloom[train]"; or name a folder with MNIST (--digits)'
         ) from error
     images = np.asarray(bundled().images, dtype=np.float32) / np.float32(16.0)
-    held = np.arange(len(images)) % _TEST_SHARE == 0
-    return Digits(name="scikit-learn's digits", train=images[~held], test=images[held])
+    turn = np.arange(len(images)) % _PARTS
+    return Digits(name="scikit-learn's digits", train=images[turn > 1], valid=images[turn == 1], test=images[turn == 0])
 
 
 def _found(folder: Path, name: str) -> Path:
@@ -85,12 +92,13 @@ def _found(folder: Path, name: str) -> Path:
 def _idx_images(path: Path) -> FloatArray:
     try:
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise TrainingError(f"{path} cannot be read: {error}") from error
     sizes = np.frombuffer(content[4:_HEADER_BYTES], dtype=">u4")
     if (
         content[:4] != _IDX_IMAGES
         or len(sizes) != 3
+        or 0 in sizes
         or len(content) != _HEADER_BYTES + int(np.prod(sizes.astype(np.int64)))
     ):
         raise TrainingError(f"{path} is no file of MNIST images, or was cut off; fetch it again")

@@ -90,6 +90,49 @@ def find_noise(folders: StrPath | Iterable[StrPath]) -> tuple[Recording, ...]:
     return tuple(Recording(path=path, group=_noise_group(path)) for path in paths)
 
 
+def find_sounds(folders: StrPath | Iterable[StrPath]) -> tuple[Recording, ...]:
+    """List the recordings of anything below folders. Takes of one recording (names as of ESC-50) are one group.
+
+    Raises
+    ------
+    ParameterError
+        When there is no recording.
+    AudioFileError
+        When a folder is missing or may not be read.
+    """
+    given, paths = _found(folders)
+    if not paths:
+        raise ParameterError(f"{given}: no sound file lies there; give folders with recordings")
+    return tuple(Recording(path=path, group=_noise_group(path)) for path in paths)
+
+
+def hold_back(
+    recordings: Iterable[Recording], *, valid_share: float = 0.1, seed: int = 0
+) -> tuple[tuple[Recording, ...], tuple[Recording, ...]]:
+    """Hold some groups of recordings back, as `split_recordings` holds speakers back.
+
+    Returns
+    -------
+    train, valid : tuple of Recording
+
+    Raises
+    ------
+    ParameterError
+        When all recordings are takes of one.
+    """
+    found = tuple(recordings)
+    groups = {each.path: each.group for each in found}
+    if len(set(groups.values())) < 2:
+        raise ParameterError(
+            f"one recording only ({found[0].path}), so none can be held back to measure on: add another one"
+        )
+    held = _held_back(found, groups, valid_share, np.random.default_rng(seed))
+    return (
+        tuple(each for each in found if each.group not in held),
+        tuple(each for each in found if each.group in held),
+    )
+
+
 def split_recordings(
     speech: Iterable[Recording],
     noise: Iterable[Recording] = (),

@@ -20,6 +20,8 @@ from specloom.train.data.settings import Range
 
 FloatArray = npt.NDArray[np.float32]
 Damage = Literal["salt-and-pepper", "gaussian", "dropout", "noise"]
+# Of a recording, at a time: some seconds, so that hours of sound need no more memory.
+_BLOCK_FRAMES = 1024
 DAMAGES: Final[tuple[Damage, ...]] = get_args(Damage)
 
 
@@ -123,12 +125,14 @@ def spoilt(rng: np.random.Generator, damage: Damage, values: FloatArray, setting
 @lru_cache(maxsize=100_000)
 def loudest_mel(clips: Clips, index: int, recipe: Recipe) -> float:
     """The loudest value of a whole recording's mel spectrogram, which is what its decibels are below."""
-    samples = clips.read(index)
     config = recipe.stft_config(clips.sample_rate)
-    if len(samples) < config.n_fft:
-        samples = np.pad(samples, (0, config.n_fft - len(samples)))
-    magnitude = np.abs(stft(emphasised(samples, recipe), config))
-    return float(mel_of(magnitude, recipe, clips.sample_rate).max(initial=0.0))
+    loudest, length, block = 0.0, int(clips.lengths[index]), _BLOCK_FRAMES * config.hop_length
+    for start in range(0, length, block):
+        # Blocks overlap by a window, so that every frame lies inside one of them.
+        samples = clips.read(index, start, block + config.n_fft)
+        magnitude = np.abs(stft(emphasised(np.pad(samples, (0, config.n_fft)), recipe), config))
+        loudest = max(loudest, float(mel_of(magnitude, recipe, clips.sample_rate).max(initial=0.0)))
+    return loudest
 
 
 def _margin(features: MelPatches, sample_rate: int) -> tuple[int, int, int]:

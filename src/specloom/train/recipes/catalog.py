@@ -166,8 +166,8 @@ class DenoiseDigitsRequest(Request):
     def __post_init__(self) -> None:
         if self.damage not in ("gaussian", "salt-and-pepper"):
             raise ParameterError(f"damage={self.damage!r}: allowed are 'gaussian' and 'salt-and-pepper'")
-        if not 0.0 <= self.amount <= 1.0:
-            raise ParameterError(f"amount={self.amount!r}: a number from 0 to 1 is needed")
+        if not 0.0 < self.amount <= 1.0:
+            raise ParameterError(f"amount={self.amount!r}: a number above 0, at most 1, is needed")
         if self.epochs < 1:
             raise ParameterError(f"epochs={self.epochs}: 1 or more is needed")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,8 +18,9 @@ from specloom.errors import ParameterError
 from specloom.io.audio import AudioFileWarning, AudioReader
 from specloom.recipes.recipe import Recipe
 from specloom.tasks.denoise.features import MelPatches
-from specloom.train.data import find_noise, find_speech, split_recordings
+from specloom.train.data import find_noise
 from specloom.train.data.cache import prepare_sources
+from specloom.train.data.folders import Recording, Split, find_sounds, hold_back
 from specloom.train.data.patches import FloatArray, PatchSettings, PatchSources, patch_pair
 from specloom.train.nn.autoencoder import cleaned_by
 from specloom.train.recipes import autoencoders
@@ -171,13 +172,17 @@ def _recipe(request: Request, *, name: str, n_frames: int) -> DenoiseMel:
 
     assert isinstance(request, DenoiseMelRequest)
     recipe = Recipe.load(request.spectrogram)
-    features = MelPatches(recipe=recipe, n_frames=n_frames)
-    settings = PatchSettings(damages=request.damage)  # type: ignore[arg-type]
-    found = find_speech(request.recordings, speaker_from="recording")
-    split = split_recordings(
-        found, find_noise(request.noise) if request.noise else (), seed=request.seed, split_by="recording"
-    )
+    found = find_sounds(request.recordings)
     rate = _rate(recipe, request.sample_rate, [str(each.path) for each in found])
+    # The file says at which rate it was learned, also where the recipe leaves that open.
+    features = MelPatches(recipe=replace(recipe, sample_rate=rate), n_frames=n_frames)
+    if name == "conv" and features.n_mels % 4:
+        raise ParameterError(
+            f"spectrogram={request.spectrogram!r} has {features.n_mels} mel bands: the recipe 'conv' needs a multiple "
+            "of 4; choose 'dense'"
+        )
+    settings = PatchSettings(damages=request.damage)  # type: ignore[arg-type]
+    split = _split(found, find_noise(request.noise) if request.noise else (), request.seed)
     train, valid, problems = prepare_sources(split, sample_rate=rate, folder=Path(request.folder) / "recordings")
     for problem in problems:
         warnings.warn(problem, AudioFileWarning, stacklevel=2)
@@ -191,6 +196,14 @@ def _recipe(request: Request, *, name: str, n_frames: int) -> DenoiseMel:
         description=f"{said} ({len(train.speech)} recordings); damage: {', '.join(request.damage)}",
         seed=request.seed,
     )
+
+
+def _split(recordings: Sequence[Recording], noise: Sequence[Recording], seed: int) -> Split:
+    """No take of a recording is on both sides; a single recording of noise stays for training."""
+    train, valid = hold_back(recordings, seed=seed)
+    several = len({each.group for each in noise}) > 1
+    train_noise, valid_noise = hold_back(noise, seed=seed) if several else (tuple(noise), ())
+    return Split(train_speech=train, valid_speech=valid, train_noise=train_noise, valid_noise=valid_noise)
 
 
 def _rate(recipe: Recipe, asked: int | None, paths: Sequence[str]) -> int:
