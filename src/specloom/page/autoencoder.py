@@ -136,8 +136,8 @@ def write_mel_page(
     page = Page(
         title=title,
         introduction="Recordings that were held back (they chose the weights). Their mel spectrograms were spoilt "
-        f"({damage}) and cleaned; every sound is made from its picture alone, with a phase that is found anew, also that of the actual "
-        "one.",
+        f"({damage}) and cleaned; every sound is made from its picture alone, with a phase that is found anew, also "
+        "that of the actual one.",
         facts=tuple(facts),
         sections=(
             *sections,

@@ -28,7 +28,8 @@ def built(name: str, settings: Mapping[str, Any], device: torch.device) -> State
     else:
         # The layout that convolutions are quickest in.
         network = ConvAutoencoder(**settings).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        optimizer = torch.optim.AdamW(network.parameters(), lr=_CONV_RATE, weight_decay=0.01, fused=True)
+        # Not fused: that walks weights and moments as they lie in memory, and a checkpoint lays moments out otherwise.
+        optimizer = torch.optim.AdamW(network.parameters(), lr=_CONV_RATE, weight_decay=0.01)
     return State(networks={NETWORK: network}, optimizers={NETWORK: optimizer}, device=device)
 
 
