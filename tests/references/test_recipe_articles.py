@@ -63,7 +63,8 @@ def test_recipe_spoof_corrected_differs_in_the_last_frames_only(recording: Audio
     n_frames = written.linear.shape[1]
     assert corrected.linear.shape[1] == n_frames + 4
     np.testing.assert_array_equal(corrected.linear[:, :n_frames], written.linear)
-    np.testing.assert_array_equal(corrected.mel[:, : n_frames // 4], written.mel)
+    # Not to the bit: some processors' products of matrices round the last columns of a shorter array otherwise.
+    np.testing.assert_allclose(corrected.mel[:, : n_frames // 4], written.mel, rtol=1e-6)
 
 
 def test_recipe_tacotron_as_written_gives_the_articles_arrays(recording: Audio) -> None:

@@ -51,7 +51,7 @@ class LowDelayResampler:
     --------
     >>> resampler = LowDelayResampler(48_000, 16_000, 1)
     >>> resampler.delay_samples, resampler.process(np.zeros((1, 480), np.float32)).shape
-    (138, (1, 115))
+    (138, (1, 114))
     """
 
     def __init__(self, from_rate: int, to_rate: int, n_channels: int) -> None:

