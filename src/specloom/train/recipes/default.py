@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -237,11 +237,8 @@ def default(request: EnhanceRequest) -> Default:
 
 
 def tiny(request: EnhanceRequest) -> Default:
-    """Under 100 000 parameters, for small machines: the same recipe with a small network, and three times the weight on
-    what is understood, which a small network gives away first.
-    """
-    recipe = _recipe(request, name="tiny", channels=(8, 12, 16), units=64, band_memory=True)
-    return replace(recipe, intelligibility_weight=3 * recipe.intelligibility_weight)
+    """Under 100 000 parameters, for small machines: the same recipe with a small network."""
+    return _recipe(request, name="tiny", channels=(8, 12, 16), units=64, band_memory=True)
 
 
 _SIZES: Final = ("channels", "units", "n_layers", "past_frames", "band_memory")
