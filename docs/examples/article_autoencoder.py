@@ -60,7 +60,7 @@ def trained(power: np.ndarray, noisy: np.ndarray) -> torch.nn.Module:
     """Flatten, 3 x Dense 1000 with ReLU, Dense; AdaMax, squared error, 100 epochs of one example."""
     network = DenseAutoencoder(shape=power.shape, widths=(1000, 1000, 1000))
     optimizer = torch.optim.Adamax(network.parameters(), lr=1e-3)
-    example, target = (torch.from_numpy(np.float32(one))[None] for one in (noisy, power))
+    example, target = (torch.from_numpy(np.array(one, dtype=np.float32))[None] for one in (noisy, power))
     for _ in range(EPOCHS):
         optimizer.zero_grad()
         torch.nn.functional.mse_loss(network(example), target).backward()
@@ -123,11 +123,11 @@ def draw(rows: dict[str, dict[str, np.ndarray]], path: Path) -> None:
     columns = ("noise", "actual", "the article's autoencoder", "noise, in decibels", "the model that ships")
     figure = Figure(figsize=(13, 2.5 * len(rows)), dpi=90, layout="constrained")
     grid = figure.subplots(len(rows), len(columns), squeeze=False)
-    for line, (name, row) in zip(grid, rows.items(), strict=True):
+    for number, (line, (name, row)) in enumerate(zip(grid, rows.items(), strict=True)):
         for axes, column in zip(line, columns, strict=True):
             axes.imshow(row[column], origin="lower", aspect="auto", vmin=-SHOWN_DB, vmax=0.0, cmap="magma")
             axes.set(xticks=[], yticks=[])
-            if line is grid[0]:
+            if number == 0:
                 axes.set_title(column)
         line[0].set_ylabel(name.replace(", ", ",\n"))
     figure.savefig(path, metadata={"Software": None})
