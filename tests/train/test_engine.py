@@ -285,12 +285,7 @@ def test_two_ranks_learn_as_one_of_twice_the_batch(tmp_path):
         f"fit(Regression(dropout=0.0, normalise=False, batch_size=4), {str(tmp_path / 'two')!r}, steps=15,\n"
         "    device='cpu', threads=1, evaluate_every=10, log_every=5, quiet=True)\n"
     )
-    meeting = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
-    processes = [
-        subprocess.Popen([sys.executable, "-c", code], env=os.environ | meeting | {"RANK": str(rank)})
-        for rank in (0, 1)
-    ]
-    assert [process.wait(60) for process in processes] == [0, 0]
+    run_on_two_ranks(code)
     state = plain.build(torch.device("cpu"))
     load_checkpoint(state, tmp_path / "two" / "last.safetensors", recipe="regression")
     assert state.items == one.state.items == 15 * 8
@@ -314,12 +309,7 @@ def test_ranks_that_train_by_minutes_are_at_the_same_place(tmp_path):
         "    threads=1, quiet=True)\n"
         f"open({str(tmp_path)!r} + '/' + os.environ['RANK'], 'w').write(repr(said))\n"
     )
-    meeting = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
-    processes = [
-        subprocess.Popen([sys.executable, "-c", code], env=os.environ | meeting | {"RANK": str(rank)})
-        for rank in (0, 1)
-    ]
-    assert [process.wait(60) for process in processes] == [0, 0]
+    run_on_two_ranks(code)
     first, second = ((tmp_path / str(rank)).read_text() for rank in (0, 1))
     assert first == second
     assert len(first) > 10
@@ -341,15 +331,19 @@ def test_ranks_begin_with_the_weights_of_the_first(tmp_path):
         "    threads=1, quiet=True).state\n"
         f"torch.save(list(state.tensors()), {str(tmp_path)!r} + '/' + os.environ['RANK'])\n"
     )
+    run_on_two_ranks(code)
+    first, second = (torch.load(tmp_path / str(rank)) for rank in (0, 1))
+    assert len(first) == 8, "weights and biases of two layers, and their averages"
+    assert all(torch.equal(one, other) for one, other in zip(first, second, strict=True))
+
+
+def run_on_two_ranks(code):
     meeting = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
     processes = [
         subprocess.Popen([sys.executable, "-c", code], env=os.environ | meeting | {"RANK": str(rank)})
         for rank in (0, 1)
     ]
     assert [process.wait(60) for process in processes] == [0, 0]
-    first, second = (torch.load(tmp_path / str(rank)) for rank in (0, 1))
-    assert len(first) == 8, "weights and biases of two layers, and their averages"
-    assert all(torch.equal(one, other) for one, other in zip(first, second, strict=True))
 
 
 def free_port():

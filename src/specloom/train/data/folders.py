@@ -84,10 +84,7 @@ def find_noise(folders: StrPath | Iterable[StrPath]) -> tuple[Recording, ...]:
     AudioFileError
         When a folder is missing or may not be read.
     """
-    given, paths = _found(folders)
-    if not paths:
-        raise ParameterError(f"noise={given}: no sound file lies there; give folders with recordings of noise")
-    return tuple(Recording(path=path, group=_noise_group(path)) for path in paths)
+    return _by_take(folders, name="noise=", wanted="recordings of noise")
 
 
 def find_sounds(folders: StrPath | Iterable[StrPath]) -> tuple[Recording, ...]:
@@ -100,10 +97,7 @@ def find_sounds(folders: StrPath | Iterable[StrPath]) -> tuple[Recording, ...]:
     AudioFileError
         When a folder is missing or may not be read.
     """
-    given, paths = _found(folders)
-    if not paths:
-        raise ParameterError(f"{given}: no sound file lies there; give folders with recordings")
-    return tuple(Recording(path=path, group=_noise_group(path)) for path in paths)
+    return _by_take(folders, name="", wanted="recordings")
 
 
 def hold_back(
@@ -208,6 +202,13 @@ def _held_back(
 def _found(folders: StrPath | Iterable[StrPath]) -> tuple[str, list[Path]]:
     given = [folders] if isinstance(folders, str | os.PathLike) else list(folders)
     return ", ".join(str(each) for each in given), sound_files.find_recordings(given)
+
+
+def _by_take(folders: StrPath | Iterable[StrPath], *, name: str, wanted: str) -> tuple[Recording, ...]:
+    given, paths = _found(folders)
+    if not paths:
+        raise ParameterError(f"{name}{given}: no sound file lies there; give folders with {wanted}")
+    return tuple(Recording(path=path, group=_noise_group(path)) for path in paths)
 
 
 def _noise_group(path: Path) -> str:
