@@ -337,6 +337,21 @@ def test_ranks_begin_with_the_weights_of_the_first(tmp_path):
     assert all(torch.equal(one, other) for one, other in zip(first, second, strict=True))
 
 
+def test_ranks_that_leave_leave_nothing_behind():
+    # A group that something still holds has threads, and these abort a process that ends at the wrong moment.
+    run_on_two_ranks(
+        "import torch, weakref\n"
+        "from torch import distributed\n"
+        "from specloom.train.ranks import join_ranks, leave_ranks\n"
+        "ranks = join_ranks(torch.device('cpu'))\n"
+        "group = weakref.ref(distributed.group.WORLD)\n"
+        "torch.optim.AdamW(torch.nn.Linear(2, 2).parameters())\n"
+        "assert ranks.largest(ranks.rank, torch.device('cpu')) == 1\n"
+        "leave_ranks()\n"
+        "assert group() is None\n"
+    )
+
+
 def run_on_two_ranks(code):
     meeting = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
     processes = [

@@ -77,6 +77,10 @@ def join_ranks(device: torch.device) -> Ranks:
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world == 1:
         return Ranks()
+    # This module keeps the group that it finds at import (as default arguments), and optimisers import it: imported
+    # after the group is made, it holds the group, whose threads then outlive `leave_ranks` and may abort at exit.
+    import torch.distributed.nn.functional  # noqa: F401
+
     if not distributed.is_initialized():
         distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     return Ranks(rank=distributed.get_rank(), world=world)
