@@ -25,7 +25,9 @@ if TYPE_CHECKING:
         MissingExtraError,
         ParameterError,
         SpecloomError,
+        SpecloomWarning,
     )
+    from specloom.inversion import MelInverter, MelSettings, MelStream
     from specloom.io.audio import AudioReader, AudioWriter, load, save
     from specloom.page.plot import plot
     from specloom.phase.griffin_lim import griffin_lim
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from specloom.recipes import (
         LIBROSA,
         RECIPES,
+        SPEECH16,
         SPOOF,
         SPOOF_AS_WRITTEN,
         TACOTRON,
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
         Recipe,
         Spectrogram,
     )
+    from specloom.recipes.neural import reconstruct_mel
     from specloom.rescue.rescue import Rescue, rescue_picture
     from specloom.tasks.denoise.denoiser import Denoiser
     from specloom.tasks.enhance.enhancer import Enhancer
@@ -61,7 +65,9 @@ _HOMES = {
         "MissingExtraError",
         "ParameterError",
         "SpecloomError",
+        "SpecloomWarning",
     ),
+    "specloom.inversion": ("MelInverter", "MelSettings", "MelStream"),
     "specloom.io.audio": ("AudioReader", "AudioWriter", "load", "save"),
     "specloom.page.plot": ("plot",),
     "specloom.phase.griffin_lim": ("griffin_lim",),
@@ -71,6 +77,7 @@ _HOMES = {
     "specloom.recipes": (
         "LIBROSA",
         "RECIPES",
+        "SPEECH16",
         "SPOOF",
         "SPOOF_AS_WRITTEN",
         "TACOTRON",
@@ -78,6 +85,7 @@ _HOMES = {
         "Recipe",
         "Spectrogram",
     ),
+    "specloom.recipes.neural": ("reconstruct_mel",),
     "specloom.rescue.rescue": ("Rescue", "rescue_picture"),
     "specloom.tasks.denoise.denoiser": ("Denoiser",),
     "specloom.tasks.enhance.enhancer": ("Enhancer",),
@@ -87,6 +95,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "LIBROSA",
     "RECIPES",
+    "SPEECH16",
     "SPOOF",
     "SPOOF_AS_WRITTEN",
     "TACOTRON",
@@ -100,12 +109,16 @@ __all__ = [
     "Enhancer",
     "ImageFileError",
     "MelConfig",
+    "MelInverter",
+    "MelSettings",
+    "MelStream",
     "MissingExtraError",
     "ParameterError",
     "Picture",
     "Recipe",
     "Rescue",
     "SpecloomError",
+    "SpecloomWarning",
     "Spectrogram",
     "StftConfig",
     "StreamingReconstructor",
@@ -122,6 +135,7 @@ __all__ = [
     "plot",
     "reconstruct",
     "reconstruct_blocks",
+    "reconstruct_mel",
     "resample",
     "rescue_picture",
     "save",

@@ -33,3 +33,7 @@ class MissingExtraError(SpecloomError, ImportError):
 
 class TrainingError(SpecloomError):
     """A training run that cannot begin or go on: a full disk, a loss that is no number, another run's folder."""
+
+
+class SpecloomWarning(UserWarning):
+    """Something was done otherwise than was asked for; the message says why, and what was done."""

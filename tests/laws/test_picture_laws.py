@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from specloom import sounds
 from specloom.audio import Audio
 from specloom.config import StftConfig
-from specloom.dsp.stft import istft, istft_blocks, stft
+from specloom.dsp.stft import istft, stft
+from specloom.dsp.stream import istft_blocks
 from specloom.errors import ParameterError
 from specloom.io.audio import load, save
 from specloom.pictures import (

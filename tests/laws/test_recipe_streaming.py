@@ -13,11 +13,12 @@ from specloom import sounds
 from specloom.audio import Audio
 from specloom.config import StftConfig
 from specloom.dsp.stft import stft
+from specloom.dsp.stream import stft_blocks
 from specloom.io.audio import load, save
 from specloom.recipes import RECIPES, SPOOF, TACOTRON, Frames, Recipe, Spectrogram, streaming_analysis
 from specloom.recipes import streaming_synthesis as synthesis_module
 from specloom.recipes.spectrogram_file import SpectrogramFile
-from specloom.recipes.streaming_analysis import SampleScratch, draw_recording, stft_blocks
+from specloom.recipes.streaming_analysis import SampleScratch, draw_recording
 from specloom.recipes.streaming_synthesis import magnitude_blocks, sound_spectrogram
 
 

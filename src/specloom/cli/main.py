@@ -80,6 +80,11 @@ COMMANDS: dict[str, Command] = {
         name="TrainDenoiseDigits",
         summary="an autoencoder that takes noise off digits, with curves and pictures",
     ),
+    "train inversion": Command(
+        module="specloom.cli.train_inversion",
+        name="TrainInversion",
+        summary="networks that help your own mel spectrograms to become sound, for --quality neural",
+    ),
     "demo": Command(
         module="specloom.cli.demo", name="Demo", summary="sounds, pictures and a page from the recordings that ship"
     ),

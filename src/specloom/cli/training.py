@@ -33,7 +33,7 @@ class HowToTrain:
     """The options of every training."""
 
     out: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="MODEL", help_behavior_hint="")] = None
-    """The model file to write ('RECIPE.onnx' if not given)."""
+    """The model file to write, .onnx or (where it has several networks) .zip; named after the recipe if not given."""
 
     steps: Annotated[int | None, tyro.conf.arg(metavar="N", help_behavior_hint="")] = None
     """Train for so many steps instead of the recipe's usual length."""
@@ -82,7 +82,13 @@ class Trained:
 
 
 def train(
-    task: str, how: HowToTrain, given: Mapping[str, Any], *, default_recipe: str, needed: Mapping[str, str]
+    task: str,
+    how: HowToTrain,
+    given: Mapping[str, Any],
+    *,
+    default_recipe: str,
+    needed: Mapping[str, str],
+    suffix: str = ".onnx",
 ) -> Trained | int:
     """Train a recipe of the task, or go on with a run of it, and export its best weights.
 
@@ -96,6 +102,8 @@ def train(
     default_recipe : str
     needed : mapping of str to str
         What a new run cannot do without, and the sentence that asks for it.
+    suffix : str
+        Of the model's file: ".zip" where it has several networks.
 
     Returns
     -------
@@ -109,7 +117,7 @@ def train(
     from specloom.train.recipes.catalog import make_recipe, remember
 
     said = {name: value for name, value in given.items() if value not in (None, ())} | how.given()
-    out = _checked_out(how, said.get("recipe", default_recipe))
+    out = _checked_out(how, said.get("recipe", default_recipe), suffix)
     _check_numbers(how, said)
     request = _request(task, how, out, said, default_recipe, needed)
     with _warnings_as_sentences():
@@ -143,10 +151,10 @@ def train(
     return Trained(recipe=recipe, request=request, model=out)
 
 
-def _checked_out(how: HowToTrain, recipe: str) -> Path:
-    out = Path(f"{recipe}.onnx") if how.out is None else how.out
-    if out.suffix != ".onnx":
-        raise ParameterError(f"out={str(out)!r}: a model is written as .onnx; give it that suffix")
+def _checked_out(how: HowToTrain, recipe: str, suffix: str) -> Path:
+    out = Path(f"{recipe}{suffix}") if how.out is None else how.out
+    if out.suffix != suffix:
+        raise ParameterError(f"out={str(out)!r}: this model is written as {suffix}; give it that suffix")
     if out.exists() and not how.resume:
         raise TrainingError(f"{out} is there already: choose another name, or go on with its run (--resume)")
     return out

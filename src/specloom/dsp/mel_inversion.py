@@ -89,8 +89,8 @@ def _spreading_matrix(config: MelConfig, method: str) -> npt.NDArray[np.float64]
     return filters.T / np.where(np.abs(sums) > 1e-8, sums, 1.0)
 
 
-def _weights(config: MelConfig) -> npt.NDArray[np.float64]:
-    """The filterbank without weights that are mere rounding: dividing by them would give bins of any size."""
+def filter_weights(config: MelConfig) -> npt.NDArray[np.float64]:
+    """The filterbank, ``(n_mels, n_bins)``, without weights that are mere rounding, by which nobody may divide."""
     filters = mel_filterbank(config).astype(np.float64)
     return np.where(filters > _ROUNDING * filters.max(axis=1, keepdims=True), filters, 0.0)
 
@@ -109,7 +109,7 @@ class _Bands:
 
 @lru_cache(maxsize=16)
 def _bands(config: MelConfig) -> _Bands:
-    filters = _weights(config)
+    filters = filter_weights(config)
     total = filters.sum(axis=0)
     used = np.flatnonzero(total)
     first = np.argmax(filters > 0, axis=0)  # the lower filter of a bin under two, the only one of a bin under one
@@ -166,7 +166,7 @@ def _lanes(mel: npt.NDArray[np.float32], config: MelConfig, n_iter: int) -> npt.
 
 def reference_richardson_lucy(mel: npt.NDArray[Any], config: MelConfig, n_iter: int) -> npt.NDArray[Any]:
     """The iteration as it is written in books: what the fast path is tested against."""
-    filters = _weights(config).astype(mel.dtype)
+    filters = filter_weights(config).astype(mel.dtype)
     weights = filters.T * _one_over(filters.sum(axis=0))[:, None]
     loudest = mel.max()
     if loudest == 0.0:

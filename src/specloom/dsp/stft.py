@@ -7,8 +7,6 @@ sizes that are powers of two; and the plain reference below, for everything else
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -117,63 +115,6 @@ def istft(spec: npt.ArrayLike, config: StftConfig, length: int | None = None) ->
     if spec.dtype == np.complex64 and lanes_serve(np.dtype(np.float32), config):
         return _each_channel(spec, lambda channel: _lanes_istft(channel, config, length), n_inner=2)
     return reference_istft(spec, config, length)
-
-
-def istft_blocks(blocks: Iterable[ComplexArray], config: StftConfig, length: int | None = None) -> Iterator[FloatArray]:
-    """`istft` of a spectrum that arrives in blocks ``(..., n_bins, n)`` of any size: yields samples, in bounded memory.
-
-    Parameters
-    ----------
-    blocks : iterable of complex arrays
-    config : StftConfig
-    length : int, optional
-        As in `istft`.
-
-    Yields
-    ------
-    real arrays, shape ``(..., n)``
-
-    Raises
-    ------
-    ParameterError
-        As `istft`, and when there is no frame at all.
-
-    Notes
-    -----
-    Law: the concatenated samples equal `istft` of the concatenated blocks, up to the rounding of sums (tests/laws).
-    The frames that reach into the next block are kept and transformed again with it.
-    """
-    require_length(length)
-    inner = replace(config, center=False)
-    hop, n_fft = config.hop_length, config.n_fft
-    n_shared = max(1, -(-n_fft // hop) - 1)
-    # Counted from the begin of the first window; the sound begins an edge later.
-    edge = n_fft // 2 if config.center else 0
-    kept: ComplexArray | None = None
-    first = n_frames = sent = 0
-    for block in _with_end(blocks):
-        if block is not None:
-            kept = block if kept is None else np.concatenate([kept, block], axis=-1)
-            n_frames += block.shape[-1]
-        if kept is None:
-            raise ParameterError("there are no frames: at least one is needed")
-        wanted = edge + (config.n_samples(n_frames) if length is None else length)
-        if block is not None:
-            # Frames that are still to come reach the samples after these.
-            wanted = min(wanted, n_frames * hop)
-        samples = fit_length(istft(kept, inner), max(0, wanted - first * hop))
-        yield samples[..., max(sent, edge) - first * hop :]
-        sent = max(sent, wanted)
-        n_gone = max(0, kept.shape[-1] - n_shared)
-        kept, first = kept[..., n_gone:], first + n_gone
-
-
-def _with_end(blocks: Iterable[ComplexArray]) -> Iterator[ComplexArray | None]:
-    """The blocks that hold anything, and None after the last."""
-    for block in blocks:
-        if block.shape[-1]:
-            yield block
-    yield None
 
 
 def require_length(length: int | None) -> None:

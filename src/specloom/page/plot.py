@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 
 from specloom.audio import Audio
+from specloom.dsp.stream import stft_blocks
 from specloom.errors import ImageFileError, ParameterError
 from specloom.io.atomic import written_beside
 from specloom.page.figure import FigureFormat, Panel, display_config, figure_file, linear_panel, mel_panel, plain_png
@@ -24,7 +25,6 @@ from specloom.recipes.recipe import Frames, MelBands, Recipe
 from specloom.recipes.scales import FloatArray
 from specloom.recipes.spectrogram import Spectrogram, remembered_peak
 from specloom.recipes.spectrogram_file import ARRAYS, ArrayName, SpectrogramFile
-from specloom.recipes.streaming_analysis import stft_blocks
 from specloom.recipes.streaming_synthesis import FrameSource
 
 if TYPE_CHECKING:

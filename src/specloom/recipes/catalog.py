@@ -19,6 +19,15 @@ LIBROSA = Recipe(
     scale=Linear(),
 )
 
+SPEECH16 = Recipe(
+    name="speech16",
+    description="Speech at 16 kHz in 80 mel bands: what most networks for speech are fed with.",
+    sample_rate=16000,
+    frames=Frames(n_fft=1024, hop_length=256),
+    mel=MelBands(n_mels=80),
+    scale=Decibels(reference_db=None, range_db=100.0, floor=1e-5, clip_least=1e-8),
+)
+
 SPOOF = Recipe(
     name="spoof",
     description="The first recipe of the voice conversion report (after arXiv 1910.13054), so that it can be undone.",
@@ -82,4 +91,5 @@ TACOTRON_AS_WRITTEN = replace(
     ),
 )
 
-RECIPES = {recipe.name: recipe for recipe in (LIBROSA, SPOOF, TACOTRON, SPOOF_AS_WRITTEN, TACOTRON_AS_WRITTEN)}
+_ALL = (LIBROSA, SPEECH16, SPOOF, TACOTRON, SPOOF_AS_WRITTEN, TACOTRON_AS_WRITTEN)
+RECIPES = {recipe.name: recipe for recipe in _ALL}

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from specloom.config import StftConfig
 from specloom.dsp.level import FrameEnergies, PreEmphasis
 from specloom.dsp.resample import StreamingResampler
-from specloom.dsp.stft import stft
+from specloom.dsp.stream import stft_blocks
 from specloom.errors import AudioFileError
 from specloom.io.audio import AudioReader
 from specloom.io.sources import reason
@@ -238,34 +238,6 @@ def drawn_blocks(
                 ..., -start % recipe.mel_frame_step :: recipe.mel_frame_step
             ]
         yield recipe.scale.apply(values, peak), np.angle(spectrum) if exact else None
-
-
-def stft_blocks(
-    blocks: Iterable[FloatArray], config: StftConfig, n_silent: int = 0
-) -> Iterator[npt.NDArray[np.complexfloating[Any, Any]]]:
-    """`specloom.stft` of a sound that arrives in blocks, followed by ``n_silent`` frames' worth of silence.
-
-    The frames of all blocks together are those of the whole sound. The hop is at most ``n_fft``.
-    """
-    inner = replace(config, center=False)
-    pending: FloatArray | None = None
-    for block in _with_margins(blocks, config, n_silent):
-        pending = block if pending is None else np.concatenate([pending, block], axis=-1)
-        n_frames = inner.n_frames(pending.shape[-1])
-        if n_frames > 0:
-            yield stft(pending[..., : inner.n_samples(n_frames)], inner)
-            pending = pending[..., n_frames * inner.hop_length :]
-
-
-def _with_margins(blocks: Iterable[FloatArray], config: StftConfig, n_silent: int) -> Iterator[FloatArray]:
-    edge = config.n_fft // 2 if config.center else 0
-    leading: tuple[int, ...] | None = None
-    for block in blocks:
-        if leading is None:
-            leading = block.shape[:-1]
-            yield np.zeros((*leading, edge), dtype=np.float32)
-        yield block
-    yield np.zeros((*(leading or ()), edge + n_silent * config.hop_length), dtype=np.float32)
 
 
 def append(sink: FrameSink, start: int, magnitude: FloatArray, mel: FloatArray | None) -> None:

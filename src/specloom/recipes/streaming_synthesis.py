@@ -15,7 +15,8 @@ import numpy as np
 
 from specloom.dsp.level import DeEmphasis, FrameEnergies
 from specloom.dsp.resample import StreamingResampler
-from specloom.dsp.stft import ComplexArray, istft_blocks
+from specloom.dsp.stft import ComplexArray
+from specloom.dsp.stream import istft_blocks
 from specloom.io.audio import AudioWriter
 from specloom.phase.reconstruct import reconstruct_blocks
 from specloom.recipes.recipe import GriffinLim, Quality, Recipe, Source, Synthesis

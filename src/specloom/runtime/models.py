@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from specloom.artifact import Artifact, expect_task, read_artifact, read_header
+from specloom.artifact import Artifact, Header, expect_task, read_artifact, read_header
 from specloom.artifact.files import ONE, SEVERAL
 from specloom.errors import ArtifactError
 
@@ -14,8 +14,14 @@ _SHIPPED = Path(__file__).parent.parent / "models"
 
 def shipped_models(task: str) -> tuple[str, ...]:
     """The names of the models for a task that are shipped with Specloom, sorted."""
-    paths = (path for path in _SHIPPED.glob("*") if path.suffix in (ONE, SEVERAL))
-    return tuple(sorted(path.stem for path in paths if read_header(path).task == task))
+    return tuple(shipped_headers(task))
+
+
+def shipped_headers(task: str) -> dict[str, Header]:
+    """What the models for a task that are shipped with Specloom say about themselves, by name, sorted."""
+    paths = sorted(path for path in _SHIPPED.glob("*") if path.suffix in (ONE, SEVERAL))
+    headers = {path.stem: read_header(path) for path in paths}
+    return {name: header for name, header in headers.items() if header.task == task}
 
 
 def load_model(name_or_path: str | os.PathLike[str], *, task: str) -> Artifact:

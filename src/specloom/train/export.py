@@ -16,7 +16,7 @@ import torch
 from specloom.artifact import Artifact, Header, read_artifact, write_artifact
 from specloom.errors import ArtifactError, ParameterError
 from specloom.runtime import Session, check_probe, make_probe
-from specloom.train.onnx_graph import count_nodes, simplified
+from specloom.train.onnx_graph import HALVED_FROM, count_nodes, simplified, with_half_weights
 from specloom.train.recipes.recipe import NetworkExport, Recipe
 from specloom.train.state import State
 
@@ -94,6 +94,7 @@ def export_model(
             f"the recipe '{recipe.name}' exports {', '.join(sorted(exports))}, and its header names "
             f"{', '.join(sorted(header.networks))}"
         )
+    exports = {key: _as_kept(export) for key, export in exports.items()}
     graphs, traced = {}, {}
     for key, export in exports.items():
         graphs[key], traced[key] = to_onnx(export)
@@ -151,8 +152,21 @@ def to_onnx(export: NetworkExport) -> tuple[bytes, int]:
     model = onnx.load_from_string(buffer.getvalue())
     traced = len(model.graph.node)
     model = simplified(model, feeds)
+    if export.half:
+        model = with_half_weights(model)
     onnx.checker.check_model(model)
     return model.SerializeToString(), traced
+
+
+def _as_kept(export: NetworkExport) -> NetworkExport:
+    """With the weights that the file will hold, so that everything is checked with these."""
+    if not export.half:
+        return export
+    module = copy.deepcopy(export.module)
+    for tensor in (*module.parameters(), *module.buffers()):
+        if tensor.is_floating_point() and tensor.numel() >= HALVED_FROM:
+            tensor.data = tensor.data.half().float()
+    return replace(export, module=module)
 
 
 def _feed(export: NetworkExport, *, batch: int, pieces: int) -> Arrays:

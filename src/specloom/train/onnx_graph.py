@@ -15,7 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from onnx import GraphProto, ModelProto, NodeProto
+    from onnx import GraphProto, ModelProto, NodeProto, TensorProto
+
+# Smaller constants stay as they are.
+HALVED_FROM = 1024
 
 Feed = Mapping[str, npt.NDArray[np.float32]]
 
@@ -38,6 +41,7 @@ def simplified(model: ModelProto, feeds: Sequence[Feed]) -> ModelProto:
     graph = model.graph
     _constants_to_initializers(graph)
     _drop_identities(graph)
+    _share_constants(graph)
     reshapes = _computed_reshapes(graph)
     watched = [name for node in reshapes for name in (node.input[0], node.output[0])]
     seen = [_shapes(model, watched, feed) for feed in feeds]
@@ -45,6 +49,28 @@ def simplified(model: ModelProto, feeds: Sequence[Feed]) -> ModelProto:
         _settle_sizes(graph, node, seen)
     _say_output_shapes(graph, feeds, seen)
     _drop_unused(graph)
+    return model
+
+
+def with_half_weights(model: ModelProto) -> ModelProto:
+    """Keep large constants in 16 bits and widen them where they are used; ONNX Runtime does so once, when it loads.
+
+    Parameters
+    ----------
+    model : ModelProto
+        Changed in place, and returned. Its constants of `HALVED_FROM` values or more are numbers that 16 bits hold.
+    """
+    import onnx
+
+    graph = model.graph
+    for tensor in list(graph.initializer):
+        values = onnx.numpy_helper.to_array(tensor)
+        if values.dtype != np.float32 or values.size < HALVED_FROM:
+            continue
+        name = tensor.name
+        tensor.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
+        widened = onnx.helper.make_node("Cast", [f"{name}.half"], [name], to=onnx.TensorProto.FLOAT)
+        graph.node.insert(0, widened)
     return model
 
 
@@ -76,6 +102,28 @@ def _drop_identities(graph: GraphProto) -> None:
     for node in graph.node:
         for place, name in enumerate(node.input):
             node.input[place] = source.get(name, name)
+
+
+def _share_constants(graph: GraphProto) -> None:
+    """Keep one of constants that are the same: the trace writes one down wherever it is used."""
+    kept: dict[tuple[int, tuple[int, ...], bytes], str] = {}
+    renamed = {}
+    for tensor in list(graph.initializer):
+        key = (tensor.data_type, tuple(tensor.dims), _content(tensor))
+        if key in kept:
+            renamed[tensor.name] = kept[key]
+            graph.initializer.remove(tensor)
+        else:
+            kept[key] = tensor.name
+    for node in graph.node:
+        for place, name in enumerate(node.input):
+            node.input[place] = renamed.get(name, name)
+
+
+def _content(tensor: TensorProto) -> bytes:
+    import onnx
+
+    return onnx.numpy_helper.to_array(tensor).tobytes()
 
 
 def _computed_reshapes(graph: GraphProto) -> list[NodeProto]:

@@ -167,9 +167,15 @@ def descend(state: State, name: str, loss: torch.Tensor, *, max_norm: float | No
     return norm
 
 
-def set_learning_rate(state: State, learning_rate: float, *, warm_up_steps: int = 1) -> None:
-    """Up over the first steps, even until 60 % of the training, then down to a fiftieth in a straight line."""
-    share = min(1.0, (state.step + 1) / warm_up_steps, max(0.02, (1.0 - state.progress) / 0.4))
+def set_learning_rate(
+    state: State, learning_rate: float, *, warm_up_steps: int = 1, progress: float | None = None
+) -> None:
+    """Up over the first steps, even until 60 % of the training, then down to a fiftieth in a straight line.
+
+    `progress` is the state's own, or that of the part of the training that this is.
+    """
+    progress = state.progress if progress is None else progress
+    share = min(1.0, (state.step + 1) / warm_up_steps, max(0.02, (1.0 - progress) / 0.4))
     for optimizer in state.optimizers.values():
         for group in optimizer.param_groups:
             group["lr"] = learning_rate * share

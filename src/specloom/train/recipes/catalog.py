@@ -35,12 +35,14 @@ RECIPES: dict[str, dict[str, str]] = {
         "conv": "specloom.train.recipes.denoise_digits:conv",
         "dense": "specloom.train.recipes.denoise_digits:dense",
     },
+    "inversion": {"inversion": "specloom.train.recipes.inversion:inversion"},
 }
 
 # Minutes that each recipe is worth on two cores, where nothing else is said: what it was measured with.
 USUAL_MINUTES: dict[str, dict[str, float]] = {
     "enhance": {"default": 180.0, "tiny": 60.0, "article-mask": 20.0, "article-mapping": 20.0, "waveform": 20.0},
     "denoise_mel": {"conv": 3.0, "dense": 3.0},
+    "inversion": {"inversion": 40.0},
 }
 
 _RUN_FILE = "run.json"
@@ -172,10 +174,35 @@ class DenoiseDigitsRequest(Request):
             raise ParameterError(f"epochs={self.epochs}: 1 or more is needed")
 
 
+@dataclass(frozen=True, kw_only=True)
+class InversionRequest(Request):
+    """What ``specloom train inversion`` was asked for, besides `Request`.
+
+    Parameters
+    ----------
+    recordings : tuple of str
+        Folders of recordings; the split is by recording.
+    spectrogram : str
+        The name of a recipe for spectrograms, or the path of one as JSON.
+    sample_rate : int or None
+        For a recipe that keeps each recording's own rate.
+    """
+
+    recordings: tuple[str, ...]
+    spectrogram: str = "speech16"
+    sample_rate: int | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "recordings", tuple(self.recordings))
+        if not self.recordings:
+            raise ParameterError("recordings is empty: at least one folder is needed")
+
+
 REQUESTS: dict[str, type[Request]] = {
     "enhance": EnhanceRequest,
     "denoise_mel": DenoiseMelRequest,
     "denoise_digits": DenoiseDigitsRequest,
+    "inversion": InversionRequest,
 }
 
 # Names of the command line, where they are others.

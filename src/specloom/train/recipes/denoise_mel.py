@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,16 +13,15 @@ from scipy.ndimage import median_filter
 from torch import Tensor
 
 from specloom.errors import ParameterError
-from specloom.io.audio import AudioFileWarning, AudioReader
 from specloom.recipes.recipe import Recipe
 from specloom.tasks.denoise.features import MelPatches
 from specloom.train.data import find_noise
-from specloom.train.data.cache import prepare_sources
-from specloom.train.data.folders import Recording, Split, find_sounds, hold_back
+from specloom.train.data.folders import find_sounds
 from specloom.train.data.patches import FloatArray, PatchSettings, PatchSources, patch_pair
 from specloom.train.nn.autoencoder import cleaned_by
 from specloom.train.recipes import autoencoders
 from specloom.train.recipes.recipe import NetworkExport
+from specloom.train.recipes.recordings import held_back, named, rate_of
 from specloom.train.state import State, descend
 
 if TYPE_CHECKING:
@@ -173,7 +170,7 @@ def _recipe(request: Request, *, name: str, n_frames: int) -> DenoiseMel:
     assert isinstance(request, DenoiseMelRequest)
     recipe = Recipe.load(request.spectrogram)
     found = find_sounds(request.recordings)
-    rate = _rate(recipe, request.sample_rate, [str(each.path) for each in found])
+    rate = rate_of(recipe, request.sample_rate, found)
     # The file says at which rate it was learned, also where the recipe leaves that open.
     features = MelPatches(recipe=replace(recipe, sample_rate=rate), n_frames=n_frames)
     if name == "conv" and features.n_mels % 4:
@@ -182,46 +179,18 @@ def _recipe(request: Request, *, name: str, n_frames: int) -> DenoiseMel:
             "of 4; choose 'dense'"
         )
     settings = PatchSettings(damages=request.damage)  # type: ignore[arg-type]
-    split = _split(found, find_noise(request.noise) if request.noise else (), request.seed)
-    train, valid, problems = prepare_sources(split, sample_rate=rate, folder=Path(request.folder) / "recordings")
-    for problem in problems:
-        warnings.warn(problem, AudioFileWarning, stacklevel=2)
-    said = ", ".join(Path(folder).resolve().name for folder in request.recordings)
+    noise = find_noise(request.noise) if request.noise else ()
+    train, valid = held_back(found, noise, sample_rate=rate, folder=request.folder, seed=request.seed)
+    said = f"{named(request.recordings)} ({len(train.speech)} recordings)"
     return DenoiseMel(
         train=PatchSources(clips=train.speech, noise=train.noise, features=features),
         # Noise that no training hears, where there is more than one recording of it.
         valid=PatchSources(clips=valid.speech, noise=valid.noise or train.noise, features=features),
         name=name,
         settings=settings,
-        description=f"{said} ({len(train.speech)} recordings); damage: {', '.join(request.damage)}",
+        description=f"{said}; damage: {', '.join(request.damage)}",
         seed=request.seed,
     )
-
-
-def _split(recordings: Sequence[Recording], noise: Sequence[Recording], seed: int) -> Split:
-    """No take of a recording is on both sides; a single recording of noise stays for training."""
-    train, valid = hold_back(recordings, seed=seed)
-    several = len({each.group for each in noise}) > 1
-    train_noise, valid_noise = hold_back(noise, seed=seed) if several else (tuple(noise), ())
-    return Split(train_speech=train, valid_speech=valid, train_noise=train_noise, valid_noise=valid_noise)
-
-
-def _rate(recipe: Recipe, asked: int | None, paths: Sequence[str]) -> int:
-    """The rate of the analysis."""
-    if recipe.sample_rate is not None:
-        if asked not in (None, recipe.sample_rate):
-            raise ParameterError(
-                f"sample_rate={asked}: the recipe {recipe.name!r} analyses at {recipe.sample_rate} Hz; leave it out"
-            )
-        return recipe.sample_rate
-    if asked is None:
-        with AudioReader(Path(paths[0])) as reader:
-            usual = reader.sample_rate
-        raise ParameterError(
-            f"sample_rate is needed: the recipe {recipe.name!r} keeps each recording's own rate, and a network learns "
-            f"at one ({paths[0]} has {usual} Hz)"
-        )
-    return asked
 
 
 def _together(pairs: Iterator[Batch]) -> Batch:

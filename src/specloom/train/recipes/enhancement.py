@@ -31,6 +31,7 @@ from specloom.train.data import (
     validation_pairs,
 )
 from specloom.train.data.device import mixture_stream
+from specloom.train.nn.as_session import AsSession
 from specloom.train.recipes.recipe import Recipe
 from specloom.version import __version__
 
@@ -160,37 +161,10 @@ def enhance(network: nn.Module, features: EnhanceFeatures, samples: npt.NDArray[
     -------
     float32 array, shape ``(n_samples,)``
     """
-    stream = model_stream(features, _InTraining(network), 1)
+    stream = model_stream(features, AsSession(network, "enhanced", getattr(network, "state_shapes", {})), 1)
     ready = [stream.push(samples[np.newaxis]), stream.flush()]
     enhanced: npt.NDArray[np.float32] = np.concatenate(ready, axis=1)[0]
     return enhanced
-
-
-class _InTraining:
-    """A network in training behind the interface of `specloom.runtime.Session`."""
-
-    def __init__(self, network: nn.Module) -> None:
-        self._network = network
-        self._device = next(network.parameters()).device
-        self._state_shapes: Mapping[str, tuple[int, ...]] = getattr(network, "state_shapes", {})
-
-    def initial_states(self, batch: int = 1) -> dict[str, npt.NDArray[np.float32]]:
-        return {
-            name: np.zeros([batch if size < 0 else size for size in shape], np.float32)
-            for name, shape in self._state_shapes.items()
-        }
-
-    def run(
-        self, inputs: Mapping[str, npt.NDArray[Any]], states: Mapping[str, npt.NDArray[Any]] | None = None
-    ) -> tuple[dict[str, npt.NDArray[np.float32]], dict[str, npt.NDArray[np.float32]]]:
-        (given,) = inputs.values()
-        before = [(states or {})[name] for name in self._state_shapes]
-        with torch.no_grad():
-            found = self._network(
-                *(torch.tensor(one, dtype=torch.float32, device=self._device) for one in (given, *before))
-            )
-        arrays = [one.cpu().numpy() for one in (found if self._state_shapes else (found,))]
-        return {"enhanced": arrays[0]}, dict(zip(self._state_shapes, arrays[1:], strict=True))
 
 
 def enhancement_scores(network: nn.Module, features: EnhanceFeatures, data: EnhancementData) -> dict[str, float]:
