@@ -141,8 +141,8 @@ def test_nothing_is_put_in_the_place_of_what_is_cleaned(speech, tmp_path):
         denoise_files([tmp_path / "no.npz"], tmp_path / "out", model=MODEL)
     with pytest.raises(ParameterError, match="sound_format='mp3'"):
         denoise_files([tmp_path], tmp_path / "out", model=MODEL, sound_format="mp3")
-    with pytest.raises(ParameterError, match="quality='neural'"):
-        denoise_files([tmp_path], tmp_path / "out", model=MODEL, quality="neural")
+    with pytest.raises(ParameterError, match="quality='perfect'"):
+        denoise_files([tmp_path], tmp_path / "out", model=MODEL, quality="perfect")
 
 
 def test_the_command(speech, tmp_path, capsys):

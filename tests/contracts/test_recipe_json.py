@@ -106,7 +106,7 @@ def test_recipe_file_that_is_no_recipe_is_refused_with_its_name(tmp_path: Path, 
 
 def test_recipe_of_an_unknown_name_is_refused_with_the_known_ones() -> None:
     with pytest.raises(
-        ParameterError, match=r"'tacotrn' is neither a known recipe \(librosa, spoof, tacotron.*'tacotron'"
+        ParameterError, match=r"'tacotrn' is neither a known recipe \(librosa, speech16, spoof, tacotron.*'tacotron'"
     ):
         Recipe.load("tacotrn")
 

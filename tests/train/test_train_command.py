@@ -99,7 +99,7 @@ def test_every_recipe_has_a_usual_length():
     ("arguments", "message"),
     [
         (("--steps", "5", "-o", "m.onnx"), "--speech DIR and --noise DIR are needed"),
-        ((*NEW, "--steps", "5", "-o", "m.pt"), "out='m.pt': a model is written as .onnx"),
+        ((*NEW, "--steps", "5", "-o", "m.pt"), "out='m.pt': a model of this kind is written as .onnx"),
         ((*NEW[:-1], "tyni", "--steps", "5"), "recipe='tyni': for 'enhance' there are default, tiny"),
         (("--resume", "-o", "m.onnx"), "m.training holds no run to go on with"),
     ],

@@ -38,9 +38,9 @@ class Denoise:
     """A model that ships, by its name, or a model file of your own ('specloom train denoise-mel')."""
 
     quality: Annotated[
-        Literal["fast", "balanced", "best"] | None, tyro.conf.arg(help_behavior_hint="(default: balanced)")
+        Literal["fast", "balanced", "best", "neural"] | None, tyro.conf.arg(help_behavior_hint="(default: balanced)")
     ] = None
-    """Of the phase retrieval, for recordings."""
+    """Of the way back to sound, for recordings."""
 
     like: Annotated[Path | None, tyro.conf.arg(metavar="PICTURE", help_behavior_hint="(optional)")] = None
     """A picture of ours of the same size, for pictures whose settings were lost with what damaged them."""

@@ -24,6 +24,8 @@ class Listen:
 
     specloom listen pictures/ -o sounds --quality best --format flac
 
+    specloom listen spectrograms/speech.npz -o sounds --quality neural
+
     specloom listen figure.png -o sounds --sample-rate 22050 --duration 4.5
 
     specloom listen network_output.npy -o sounds --recipe tacotron-as-written
@@ -42,8 +44,12 @@ class Listen:
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="DIR")]
     """The folder to write to; the tree below a given folder is mirrored in it."""
 
-    quality: Literal["recipe", "fast", "balanced", "best"] = "recipe"
-    """How much work goes into the phase; 'recipe' does as the recipe says, which is 'balanced' for most."""
+    quality: Literal["recipe", "fast", "balanced", "best", "neural"] = "recipe"
+    """How much work goes into the phase; 'recipe' does as the recipe says, which is 'balanced' for most; 'neural' goes
+    from mel spectrograms with the help of networks."""
+
+    model: Annotated[str | None, tyro.conf.arg(aliases=["-m"], metavar="NAME|FILE", help_behavior_hint="")] = None
+    """For 'neural': a model of your own ('specloom train inversion') instead of the one that ships for the settings."""
 
     source: Literal["auto", "linear", "mel"] = "auto"
     """The array to start from; 'auto' takes the linear one if it is there."""
@@ -130,6 +136,7 @@ class Listen:
                 recipe=None if self.recipe is None else Recipe.load(self.recipe),
                 sample_rate=self.sample_rate,
                 quality=None if self.quality == "recipe" else self.quality,
+                model=self.model,
                 source=self.source,
                 hints=hints,
                 like=self.like,

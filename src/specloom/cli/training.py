@@ -154,7 +154,7 @@ def train(
 def _checked_out(how: HowToTrain, recipe: str, suffix: str) -> Path:
     out = Path(f"{recipe}{suffix}") if how.out is None else how.out
     if out.suffix != suffix:
-        raise ParameterError(f"out={str(out)!r}: this model is written as {suffix}; give it that suffix")
+        raise ParameterError(f"out={str(out)!r}: a model of this kind is written as {suffix}; give it that suffix")
     if out.exists() and not how.resume:
         raise TrainingError(f"{out} is there already: choose another name, or go on with its run (--resume)")
     return out

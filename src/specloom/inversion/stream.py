@@ -10,7 +10,6 @@ from specloom.dsp.stft import fit_length
 from specloom.dsp.stream import IstftStream, StftStream
 from specloom.inversion.chain import ComplexArray, FloatArray, as_spectrum, magnitude_network, paired, refining_network
 from specloom.inversion.inverter import MelInverter
-from specloom.phase.streaming import StreamingReconstructor
 
 
 class MelStream:
@@ -40,6 +39,8 @@ class MelStream:
     """
 
     def __init__(self, inverter: MelInverter, *, lookahead: int = 2) -> None:
+        from specloom.phase.streaming import StreamingReconstructor
+
         features, networks = inverter.features, inverter.networks
         config = features.settings.stft
         self._inverter = inverter

@@ -263,8 +263,8 @@ class Picture:
 
         Parameters
         ----------
-        quality : {"fast", "balanced", "best"}, optional
-            Of the phase retrieval; an exact picture needs none.
+        quality : {"fast", "balanced", "best", "neural"}, optional
+            As in `Recipe.synthesise`; an exact picture needs none.
         """
         spectrogram = self.spectrogram()
         return spectrogram.recipe.synthesise(spectrogram, quality=quality, phase=self.phase())

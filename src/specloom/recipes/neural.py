@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +15,9 @@ from specloom.dsp.mel_inversion import mel_to_magnitude
 from specloom.errors import ParameterError, SpecloomWarning
 from specloom.inversion import MelInverter, MelSettings
 from specloom.phase import reconstruct as classical
-from specloom.recipes.recipe import Recipe
+from specloom.recipes.recipe import Quality, Recipe
 from specloom.recipes.scales import FloatArray
 
-MelQuality = Literal["fast", "balanced", "best", "neural"]
 # What is done where no model knows the settings.
 INSTEAD: classical.Quality = "best"
 
@@ -37,7 +36,7 @@ def reconstruct_mel(
     mel: npt.ArrayLike,
     settings: Recipe | MelSettings,
     *,
-    quality: MelQuality = "balanced",
+    quality: Quality = "balanced",
     length: int | None = None,
     model: str | Path | None = None,
     threads: int = 1,
@@ -90,8 +89,8 @@ def reconstruct_mel(
     >>> specloom.reconstruct_mel(np.zeros((80, 5)), specloom.SPEECH16, quality="fast").shape
     (1024,)
     """
-    if quality not in get_args(MelQuality):
-        raise ParameterError(f"quality={quality!r}: allowed are {', '.join(get_args(MelQuality))}")
+    if quality not in get_args(Quality):
+        raise ParameterError(f"quality={quality!r}: allowed are {', '.join(get_args(Quality))}")
     known = _known(settings)
     if quality == "neural":
         inverter = inverter_for(known, model, threads=threads)
@@ -163,6 +162,13 @@ def shipped_for(settings: MelSettings) -> str | None:
     return None
 
 
-@lru_cache(maxsize=4)
 def _loaded(model: str | Path, threads: int) -> MelInverter:
+    path = Path(model)
+    # A file that is written anew is another model.
+    stamp = path.stat().st_mtime_ns if path.is_file() else 0
+    return _kept(model, threads, stamp)
+
+
+@lru_cache(maxsize=4)
+def _kept(model: str | Path, threads: int, stamp: int) -> MelInverter:
     return MelInverter(model, threads=threads)

@@ -16,7 +16,7 @@ from specloom.artifact.strict_json import from_plain, to_plain
 from specloom.config import MelConfig, MelNorm, MelScale, StftConfig
 from specloom.dsp.mel_inversion import MelMethod
 from specloom.errors import ArtifactError, ParameterError
-from specloom.phase.reconstruct import Quality as Quality
+from specloom.phase import reconstruct as phases
 from specloom.recipes.scales import Linear, Scale
 
 if TYPE_CHECKING:
@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from specloom.recipes.spectrogram import Spectrogram
 
 Channels = Literal["mono", "each"]
+PhaseQuality = phases.Quality
 Source = Literal["auto", "linear", "mel"]
+# Of the whole way from a mel spectrum to sound: "neural" is no way to seek phases alone.
+Quality = Literal["fast", "balanced", "best", "neural"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,7 +157,7 @@ class Reconstruct:
 
     kind: ClassVar[str] = "reconstruct"
 
-    quality: Quality = "balanced"
+    quality: PhaseQuality = "balanced"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -328,6 +331,7 @@ class Recipe:
         source: Source = "auto",
         quality: Quality | None = None,
         phase: npt.ArrayLike | None = None,
+        model: str | Path | None = None,
     ) -> Audio:
         """Spectrogram to sound.
 
@@ -336,10 +340,13 @@ class Recipe:
         spectrogram : Spectrogram
         source : {"auto", "linear", "mel"}
             Which array to start from; "auto" takes the linear one if it is there.
-        quality : {"fast", "balanced", "best"}, optional
-            Find the phase by `specloom.reconstruct` at this quality, instead of as the recipe says.
+        quality : {"fast", "balanced", "best", "neural"}, optional
+            Find the phase by `specloom.reconstruct` at this quality, instead of as the recipe says; or go the whole
+            way from the mel array with the networks of a model (`specloom.reconstruct_mel`).
         phase : real array, shape of the linear array, optional
             The true phase in radians, to measure a step without phase retrieval (`specloom.recipes.analysis.phase_of`).
+        model : str or path, optional
+            For "neural": a model by name or path, instead of the one that ships for the settings.
 
         Returns
         -------
@@ -349,10 +356,15 @@ class Recipe:
         ------
         ParameterError
             When the spectrogram was made with other analysis settings, or lacks the array asked for.
+
+        Warns
+        -----
+        SpecloomWarning
+            When no model can go the "neural" way: the message says why, and "best" is done instead.
         """
         from specloom.recipes.synthesis import synthesise
 
-        return synthesise(spectrogram, self, source=source, quality=quality, phase=phase)
+        return synthesise(spectrogram, self, source=source, quality=quality, phase=phase, model=model)
 
     def to_json(self) -> dict[str, Any]:
         """The recipe as plain JSON values."""

@@ -7,7 +7,7 @@ The published Griffin-Lim needs the whole sound at once; a recipe that asks for 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -25,12 +25,14 @@ from specloom.recipes.spectrogram import Origin
 from specloom.recipes.spectrogram_file import ArrayName, unwritten
 from specloom.recipes.streaming_analysis import SampleScratch
 from specloom.recipes.synthesis import (
+    Way,
     bins_of,
-    choose_source,
+    choose_way,
     finished_length,
     fitting_frames,
     found_phase,
     frames_between,
+    mel_values,
     quality_in_force,
     require_same_analysis,
     sharpened,
@@ -74,11 +76,14 @@ class FrameSource(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Heard:
-    """What was written: samples per channel, rate, and the factor that a format of integers asked for."""
+    """What was written: samples per channel, rate, the factor that a format of integers asked for, and a note where
+    another way was gone than was asked for.
+    """
 
     n_samples: int
     sample_rate: int
     lowered_by: float = 1.0
+    note: str = ""
 
 
 def sound_spectrogram(
@@ -88,6 +93,7 @@ def sound_spectrogram(
     *,
     source: Source = "auto",
     quality: Quality | None = None,
+    model: str | Path | None = None,
     full_scale: bool = False,
     comment: str | None = None,
     threads: int = 1,
@@ -103,7 +109,7 @@ def sound_spectrogram(
         The sound file to write; its suffix chooses the format.
     recipe : Recipe
         The file's own, or one that differs in the way back only.
-    source, quality
+    source, quality, model
         As in `Recipe.synthesise`.
     full_scale : bool
         Lower the whole sound if it reaches beyond ±1, for formats that cannot hold more.
@@ -122,12 +128,12 @@ def sound_spectrogram(
         When the spectrogram is damaged, or the sound cannot be written.
     """
     require_same_analysis(file.recipe, recipe)
-    chosen = choose_source(source, file.arrays)
+    taken = choose_way(recipe, file.origin, file.arrays, source=source, quality=quality, model=model, threads=threads)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with SampleScratch(target.parent) as scratch:
             energies = FrameEnergies()
-            for samples in _deemphasised(_found(file, recipe, chosen, quality, threads, progress), recipe):
+            for samples in _deemphasised(_found(file, recipe, taken, threads, progress), recipe):
                 scratch.append(samples)
                 if recipe.synthesis.trim_db is not None:
                     energies.push(samples)
@@ -139,7 +145,8 @@ def sound_spectrogram(
             with AudioWriter(
                 target, rate, scratch.n_channels, expected_samples=file.origin.n_samples, comment=comment
             ) as writer:
-                return _write(writer, _finished_blocks(scratch, bounds, recipe, file.origin), gains)
+                heard = _write(writer, _finished_blocks(scratch, bounds, recipe, file.origin), gains)
+                return replace(heard, note=taken.note)
     except OSError as error:
         raise unwritten(target, error) from error
 
@@ -147,13 +154,12 @@ def sound_spectrogram(
 def _found(
     file: FrameSource,
     recipe: Recipe,
-    source: Source,
-    quality: Quality | None,
+    taken: Way,
     threads: int,
     progress: Callable[[float], None],
 ) -> Iterator[FloatArray]:
     """Samples with a phase that fits the file's magnitudes, in blocks."""
-    way, origin = recipe.synthesis, file.origin
+    way, origin, source, quality = recipe.synthesis, file.origin, taken.source, taken.quality
     config = recipe.stft_config(origin.analysis_rate)
     *channels, _, n_stored = file.shapes["linear" if source == "linear" else "mel"]
     n_all = n_stored * (1 if source == "linear" else recipe.mel_frame_step)
@@ -162,7 +168,7 @@ def _found(
         # Nothing is sought where everything is known, whatever the quality.
         yield from istft_blocks(_spectrum_blocks(file, recipe, progress), config, length)
         return
-    if quality is None and isinstance(way.phase, GriffinLim):
+    if quality is None and taken.inverter is None and isinstance(way.phase, GriffinLim):
         magnitude = np.concatenate(list(magnitude_blocks(file, recipe, source, progress)), axis=-1)
         yield found_phase(magnitude, config, way, quality, length)
         return
@@ -171,8 +177,12 @@ def _found(
     def found(channel: int | None) -> Iterator[FloatArray]:
         """One channel's samples; each channel reads the file on its own, and all advance in step."""
         report = progress if not channel else _no_progress
-        blocks = _first_frames(magnitude_blocks(file, recipe, source, report), n_frames)
+        read = magnitude_blocks if taken.inverter is None else mel_blocks
+        blocks = _first_frames(read(file, recipe, source, report), n_frames)
         own = blocks if channel is None else (block[channel] for block in blocks)
+        if taken.inverter is not None:
+            yield from taken.inverter.emphasised_blocks(own, length=inner_length)
+            return
         yield from reconstruct_blocks(
             own, config, quality=quality_in_force(way, quality), length=inner_length, threads=threads
         )
@@ -204,6 +214,17 @@ def _first_frames(blocks: Iterable[FloatArray], n_frames: int) -> Iterator[Float
         if n_frames > 0:
             yield block[..., :n_frames]
         n_frames -= block.shape[-1]
+
+
+def mel_blocks(
+    file: FrameSource, recipe: Recipe, source: Source, progress: Callable[[float], None] = lambda share: None
+) -> Iterator[FloatArray]:
+    """What the mel filters gave, shape ``(..., n_mels, n)``, block after block."""
+    total = file.shapes["mel"][-1]
+    for start in range(0, total, _BLOCK_FRAMES):
+        stop = min(start + _BLOCK_FRAMES, total)
+        yield mel_values(file.frames("mel", start, stop), recipe, file.origin)
+        progress(stop / total)
 
 
 def magnitude_blocks(

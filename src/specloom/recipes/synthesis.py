@@ -5,7 +5,10 @@ scale undone -> (frames between, mel to bins) -> power -> phase -> de-emphasis -
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -15,11 +18,13 @@ from specloom.audio import Audio
 from specloom.config import StftConfig
 from specloom.dsp.level import de_emphasis, trim_bounds
 from specloom.dsp.stft import fit_length, istft
-from specloom.errors import ParameterError
+from specloom.errors import ParameterError, SpecloomWarning
+from specloom.inversion import MelInverter
 from specloom.phase.griffin_lim import griffin_lim
 from specloom.phase.reconstruct import reconstruct
 from specloom.recipes.analysis import at_rate
-from specloom.recipes.recipe import GriffinLim, Quality, Recipe, Reconstruct, Source, Synthesis
+from specloom.recipes.neural import INSTEAD, inverter_for, mel_settings, no_model
+from specloom.recipes.recipe import GriffinLim, PhaseQuality, Quality, Recipe, Reconstruct, Source, Synthesis
 from specloom.recipes.scales import FloatArray
 from specloom.recipes.spectrogram import Origin, Spectrogram, remembered_peak
 
@@ -31,18 +36,26 @@ def synthesise(
     source: Source = "auto",
     quality: Quality | None = None,
     phase: npt.ArrayLike | None = None,
+    model: str | Path | None = None,
 ) -> Audio:
     """Spectrogram to sound: what `Recipe.synthesise` documents."""
     require_same_analysis(spectrogram.recipe, recipe)
     origin, config = spectrogram.origin, spectrogram.stft_config
     held = {"linear": spectrogram.linear, "mel": spectrogram.mel}
     arrays = {name: array for name, array in held.items() if array is not None}
-    chosen = choose_source(source, arrays)
+    taken = choose_way(recipe, origin, arrays, source=source, quality=quality, model=model)
+    if taken.note:
+        warnings.warn(taken.note, SpecloomWarning, stacklevel=3)
+    chosen = taken.source
+    if taken.inverter is not None and phase is None:
+        values = mel_values(arrays["mel"], recipe, origin)
+        length = wanted_length(recipe.synthesis, origin, config, values.shape[-1])
+        return finish(inverted(taken.inverter, values, config, length), recipe, origin)
     stored = arrays[chosen] if chosen == "linear" else frames_between(arrays[chosen], recipe.mel_frame_step)
     magnitude = sharpened(bins_of(stored, chosen, recipe, origin), recipe, origin)
     length = wanted_length(recipe.synthesis, origin, config, magnitude.shape[-1])
     if phase is None:
-        samples = found_phase(magnitude, config, recipe.synthesis, quality, length)
+        samples = found_phase(magnitude, config, recipe.synthesis, taken.quality, length)
     else:
         samples = with_phase(magnitude, phase, config, length)
     return finish(samples, recipe, origin)
@@ -101,6 +114,87 @@ def choose_source(source: Source, held: Collection[str]) -> Literal["linear", "m
     return chosen
 
 
+@dataclass(frozen=True, kw_only=True)
+class Way:
+    """Which way a spectrogram goes to become sound.
+
+    Parameters
+    ----------
+    source : {"linear", "mel"}
+        The array it starts from.
+    quality : {"fast", "balanced", "best"} or None
+        Of the search for phases; None as the recipe says.
+    inverter : MelInverter or None
+        The networks that go the whole way, if asked for.
+    note : str
+        Why it is another way than was asked for.
+    """
+
+    source: Literal["linear", "mel"]
+    quality: PhaseQuality | None = None
+    inverter: MelInverter | None = None
+    note: str = ""
+
+
+def choose_way(
+    recipe: Recipe,
+    origin: Origin,
+    held: Collection[str],
+    *,
+    source: Source,
+    quality: Quality | None,
+    model: str | Path | None = None,
+    threads: int = 1,
+) -> Way:
+    """The way that is asked for, or what is done instead where no model can go the neural way.
+
+    Raises
+    ------
+    ParameterError
+        When the array asked for is not there; when a model is named that knows other settings, or for another quality.
+    ArtifactError
+        When the model's file is not there or damaged.
+    """
+    if quality != "neural":
+        if model is not None:
+            raise ParameterError(f"model={str(model)!r} with quality={quality!r}: a model is for quality='neural'")
+        return Way(source=choose_source(source, held), quality=quality)
+    chosen = choose_source("mel" if source == "auto" and "mel" in held else source, held)
+    settings = mel_settings(recipe, origin.analysis_rate)
+    hindrance = ""
+    if chosen == "linear":
+        hindrance = "networks start from the mel array, and this way starts from the linear one"
+    elif recipe.mel_frame_step != 1:
+        hindrance = f"the mel array holds every {recipe.mel_frame_step}th frame only"
+    elif recipe.synthesis.power != 1.0:
+        hindrance = f"the recipe's way back has power={recipe.synthesis.power:g}"
+    if hindrance:
+        return Way(source=chosen, quality=INSTEAD, note=f"{hindrance}: quality {INSTEAD!r} is used, not 'neural'")
+    inverter = inverter_for(settings, model, threads=threads)
+    if inverter is None:
+        return Way(source=chosen, quality=INSTEAD, note=no_model(settings))
+    return Way(source="mel", inverter=inverter)
+
+
+def inverted(inverter: MelInverter, mel: FloatArray, config: StftConfig, length: int) -> FloatArray:
+    """Samples of mel values ``(..., n_mels, n_frames)`` by networks, pre-emphasis left in, shape ``(..., length)``."""
+    n_frames, inner_length = fitting_frames(config, mel.shape[-1], length)
+    planes = mel[..., :n_frames].reshape(-1, mel.shape[-2], n_frames)
+    made = [np.concatenate(list(inverter.emphasised_blocks([plane], length=inner_length))) for plane in planes]
+    return np.asarray(fit_length(np.stack(made).reshape(*mel.shape[:-2], inner_length), length), dtype=np.float32)
+
+
+def _peak_of(source: Literal["linear", "mel"], recipe: Recipe, origin: Origin) -> float:
+    """What the way back multiplies the values of an array by."""
+    peak = origin.linear_peak if source == "linear" else origin.mel_peak
+    return remembered_peak(peak) if recipe.synthesis.restore_level else 1.0
+
+
+def mel_values(stored: FloatArray, recipe: Recipe, origin: Origin) -> FloatArray:
+    """Stored mel values to what the filters gave."""
+    return recipe.scale.undo(stored, _peak_of("mel", recipe, origin))
+
+
 def frames_between(mel: FloatArray, step: int) -> FloatArray:
     """Every ``step``-th frame back to all frames, along straight lines between the stored values.
 
@@ -117,10 +211,9 @@ def frames_between(mel: FloatArray, step: int) -> FloatArray:
 def bins_of(stored: FloatArray, source: Source, recipe: Recipe, origin: Origin) -> FloatArray:
     """Stored values to magnitudes, shape ``(..., n_bins, n_frames)``."""
     way = recipe.synthesis
-    peak = origin.linear_peak if source == "linear" else origin.mel_peak
-    values = recipe.scale.undo(stored, remembered_peak(peak) if way.restore_level else 1.0)
     if source == "linear":
-        return values
+        return recipe.scale.undo(stored, _peak_of("linear", recipe, origin))
+    values = mel_values(stored, recipe, origin)
     from specloom.dsp.mel_inversion import mel_to_magnitude
 
     bins = mel_to_magnitude(values, recipe.mel_config(origin.analysis_rate), method=way.mel_method)
@@ -146,7 +239,7 @@ def wanted_length(way: Synthesis, origin: Origin, config: StftConfig, n_frames: 
 
 
 def found_phase(
-    magnitude: FloatArray, config: StftConfig, way: Synthesis, quality: Quality | None, length: int
+    magnitude: FloatArray, config: StftConfig, way: Synthesis, quality: PhaseQuality | None, length: int
 ) -> FloatArray:
     """Samples from magnitudes, shape ``(..., length)``, with a phase that fits them."""
     n_frames, inner_length = fitting_frames(config, magnitude.shape[-1], length)
@@ -176,7 +269,7 @@ def fitting_frames(config: StftConfig, n_frames: int, length: int) -> tuple[int,
     return used, length if natural == used else config.n_samples(used)
 
 
-def quality_in_force(way: Synthesis, quality: Quality | None) -> Quality:
+def quality_in_force(way: Synthesis, quality: PhaseQuality | None) -> PhaseQuality:
     """The quality asked for, or the recipe's own."""
     if quality is not None:
         return quality

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from specloom.errors import ArtifactError, AudioFileError
+from specloom.errors import ArtifactError, AudioFileError, SpecloomWarning
 from specloom.tasks.batch import Job, Outcome
 
 if TYPE_CHECKING:
@@ -107,13 +110,27 @@ def clips(target: Path) -> bool:
     return target.suffix == ".flac"
 
 
-def said(n_samples: int, sample_rate: int, lowered_by: float) -> str:
-    """The sentence about a sound that was made."""
+def said(n_samples: int, sample_rate: int, lowered_by: float, note: str = "") -> str:
+    """The sentence about a sound that was made, and a note on it."""
     lowered = "" if lowered_by == 1.0 else f"; lowered by {-20.0 * math.log10(lowered_by):.1f} dB to fit full scale"
-    return f"{n_samples / sample_rate:.1f} s of sound at {sample_rate} Hz{lowered}"
+    return f"{n_samples / sample_rate:.1f} s of sound at {sample_rate} Hz{lowered}" + (f"; {note}" if note else "")
 
 
-def write_sound(target: Path, audio: Audio, comment: str) -> str:
+@contextmanager
+def told_of_other_ways() -> Iterator[list[str]]:
+    """What was done otherwise than asked for, as notes instead of warnings; they are there at the end of the block."""
+    notes: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", SpecloomWarning)
+        yield notes
+    for each in caught:
+        if issubclass(each.category, SpecloomWarning):
+            notes.append(str(each.message))
+        else:
+            warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
+
+
+def write_sound(target: Path, audio: Audio, comment: str, note: str = "") -> str:
     """Write a sound that is in memory; the sentence about it."""
     from specloom.io.audio import AudioWriter
     from specloom.recipes.synthesis import lowered_to_full_scale
@@ -123,4 +140,4 @@ def write_sound(target: Path, audio: Audio, comment: str) -> str:
         target, audio.sample_rate, audio.n_channels, expected_samples=audio.n_samples, comment=comment
     ) as writer:
         writer.write(audio.samples)
-    return said(audio.n_samples, audio.sample_rate, lowered_by)
+    return said(audio.n_samples, audio.sample_rate, lowered_by, note)

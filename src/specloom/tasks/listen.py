@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from specloom.errors import ArtifactError, ImageFileError, ParameterError
 from specloom.io.image import READ_SUFFIXES
-from specloom.phase.reconstruct import Quality
+from specloom.recipes.recipe import Quality
 from specloom.tasks.batch import Batch, Found, Job, Outcome, find_all, without_rivals
-from specloom.tasks.finished import Wanted, clips, digest, kept, said, write_sound
+from specloom.tasks.finished import Wanted, clips, digest, kept, said, told_of_other_ways, write_sound
 from specloom.tasks.pieces import missing_pieces, run_stem, whole_stem
 from specloom.tasks.strangers import Hints, limit_of, sound_like, sound_of_stranger
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from specloom.recipes.recipe import Recipe, Source
     from specloom.recipes.spectrogram import Origin
     from specloom.recipes.streaming_synthesis import FrameSource
+    from specloom.recipes.synthesis import Way
 
 SoundFormat = Literal["wav", "flac"]
 
@@ -32,6 +33,7 @@ def listen_files(
     recipe: Recipe | None = None,
     sample_rate: int | None = None,
     quality: Quality | None = None,
+    model: str | Path | None = None,
     source: Source = "auto",
     hints: Hints | None = None,
     like: str | Path | None = None,
@@ -55,8 +57,11 @@ def listen_files(
         which say nothing about themselves, how they were made; then it is needed.
     sample_rate : int, optional
         Of strangers' pictures, and of arrays of other programs when the recipe does not say it.
-    quality : {"fast", "balanced", "best"}, optional
-        Of `specloom.reconstruct`, instead of what the recipe says about the phase.
+    quality : {"fast", "balanced", "best", "neural"}, optional
+        Of `specloom.reconstruct`, instead of what the recipe says about the phase; or "neural": from the mel array with
+        the networks of a model. Where no model can, "best" is done, and the result says so.
+    model : str or path, optional
+        For "neural": a model by name or path, instead of the one that ships for the settings.
     source : {"auto", "linear", "mel"}
     hints : Hints, optional
         What else is known of strangers' pictures.
@@ -90,6 +95,8 @@ def listen_files(
         raise ParameterError(f"sound_format={sound_format!r}: allowed are 'wav' and 'flac'")
     if quality is not None and quality not in get_args(Quality):
         raise ParameterError(f"quality={quality!r}: allowed are {', '.join(get_args(Quality))}")
+    if model is not None and quality != "neural":
+        raise ParameterError(f"model={str(model)!r}: a model is for quality='neural' (--quality neural)")
     suffixes = {*READ_SUFFIXES, ".npz"} if recipe is None else {*READ_SUFFIXES, ".npz", ".npy"}
     hints = hints or Hints()
     found = find_all(map(Path, inputs), Path(out_dir), lambda path: find_spectrograms(path, suffixes))
@@ -98,6 +105,7 @@ def listen_files(
         recipe=recipe,
         sample_rate=sample_rate,
         quality=quality,
+        model=model,
         source=source,
         hints=hints,
         like=None if like is None else Path(like),
@@ -214,6 +222,7 @@ class Listen:
     recipe: Recipe | None
     sample_rate: int | None
     quality: Quality | None
+    model: str | Path | None
     source: Source
     hints: Hints
     like: Path | None
@@ -288,12 +297,13 @@ class Listen:
             recipe,
             source=self.source,
             quality=self.quality,
+            model=self.model,
             full_scale=clips(job.target),
             comment=wanted.comment,
             threads=self.threads,
             progress=progress,
         )
-        return said(heard.n_samples, heard.sample_rate, heard.lowered_by)
+        return said(heard.n_samples, heard.sample_rate, heard.lowered_by, heard.note)
 
     def _foreign(self, job: Job) -> Outcome:
         from specloom.recipes.foreign import load_foreign
@@ -309,32 +319,37 @@ class Listen:
         wanted = self._wanted(job.source, recipe, spectrogram.origin, held)
         if job.target.exists() and not self.overwrite:
             return kept(job, wanted)
-        audio = recipe.synthesise(spectrogram, source=self.source, quality=self.quality)
-        return Outcome("done", write_sound(job.target, audio, wanted.comment))
+        with told_of_other_ways() as notes:
+            audio = recipe.synthesise(spectrogram, source=self.source, quality=self.quality, model=self.model)
+        return Outcome("done", write_sound(job.target, audio, wanted.comment, "; ".join(notes)))
 
     def _wanted(self, spectrogram: Path, recipe: Recipe, origin: Origin, held: Collection[str]) -> Wanted:
-        from specloom.recipes.synthesis import finished_length, written_rate
+        from specloom.recipes.synthesis import choose_way, finished_length, written_rate
 
+        taken = choose_way(
+            recipe, origin, held, source=self.source, quality=self.quality, model=self.model, threads=self.threads
+        )
         return Wanted(
-            way=way_of(spectrogram, recipe, held, source=self.source, quality=self.quality),
+            way=way_of(spectrogram, recipe, taken),
             sample_rate=written_rate(recipe.synthesis, origin),
             n_samples=finished_length(recipe.synthesis, origin),
         )
 
 
-def way_of(
-    spectrogram: Path, recipe: Recipe, held: Collection[str], *, source: Source, quality: Quality | None
-) -> dict[str, str]:
+def way_of(spectrogram: Path, recipe: Recipe, taken: Way) -> dict[str, str]:
     """How a sound is made, in the words that are written into it as a comment."""
     from specloom.recipes.recipe import GriffinLim
-    from specloom.recipes.synthesis import choose_source, quality_in_force
+    from specloom.recipes.synthesis import quality_in_force
 
-    own = quality is None and isinstance(recipe.synthesis.phase, GriffinLim)
-    return {
+    own = taken.quality is None and isinstance(recipe.synthesis.phase, GriffinLim)
+    way = {
         "spectrogram": spectrogram.name,
-        "array": choose_source(source, held),
-        "quality": GriffinLim.kind if own else quality_in_force(recipe.synthesis, quality),
+        "array": taken.source,
+        "quality": GriffinLim.kind if own else quality_in_force(recipe.synthesis, taken.quality),
         "recipe": recipe.name,
         # Two recipes of one name may differ: a file that was edited.
         "settings": digest(recipe.to_json()),
     }
+    if taken.inverter is None:
+        return way
+    return way | {"quality": "neural", "model": digest(taken.inverter.header.to_json())}

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from specloom.errors import ParameterError
-from specloom.phase.reconstruct import Quality
+from specloom.recipes.neural import INSTEAD
+from specloom.recipes.recipe import PhaseQuality, Quality
 from specloom.tasks.batch import Job, Outcome
-from specloom.tasks.finished import Wanted, digest, kept, write_sound
+from specloom.tasks.finished import Wanted, digest, kept, told_of_other_ways, write_sound
 
 if TYPE_CHECKING:
     from specloom.pictures import Picture, PictureSettings
@@ -73,17 +74,21 @@ def sound_of_stranger(
     """
     from specloom.rescue.rescue import rescue_picture
 
+    in_force: PhaseQuality = INSTEAD if quality == "neural" else quality or "balanced"
+    note = (
+        f"quality {INSTEAD!r} is used, not 'neural': no model knows a stranger's picture" if quality == "neural" else ""
+    )
     asked = {"sample_rate": sample_rate, **asdict(hints)}
     way = {
         "picture": job.source.name,
-        "quality": quality or "balanced",
+        "quality": in_force,
         "settings": digest({name: value for name, value in asked.items() if name != "max_megapixels"}),
     }
     wanted = Wanted(way=way, sample_rate=sample_rate)
     if job.target.exists() and not overwrite:
         return kept(job, wanted)
-    found: Rescue = rescue_picture(job.source, **asked, quality=quality or "balanced")
-    message = write_sound(job.target, found.audio, wanted.comment)
+    found: Rescue = rescue_picture(job.source, **asked, quality=in_force)
+    message = write_sound(job.target, found.audio, wanted.comment, note)
     kind = "" if found.family == "unknown" else f", by {found.family}"
     return Outcome(
         "done", f"{message}, from a picture without settings{kind}", found.assumptions, tuple(found.warnings)
@@ -101,8 +106,10 @@ def sound_like(job: Job, like: Path, hints: Hints, *, quality: Quality | None, o
     wanted = Wanted(way=way)
     if job.target.exists() and not overwrite:
         return kept(job, wanted)
-    audio = picture_like(job.source, like, max_megapixels=hints.max_megapixels).audio(quality)
-    return Outcome("done", f"{write_sound(job.target, audio, wanted.comment)}, with the settings of {like.name}")
+    with told_of_other_ways() as notes:
+        audio = picture_like(job.source, like, max_megapixels=hints.max_megapixels).audio(quality)
+    message = f"{write_sound(job.target, audio, wanted.comment)}, with the settings of {like.name}"
+    return Outcome("done", "; ".join([message, *notes]))
 
 
 def picture_like(path: Path, like: Path, *, max_megapixels: float | None = None) -> Picture:

@@ -155,8 +155,8 @@ class Denoiser:
         Parameters
         ----------
         audio : Audio
-        quality : {"fast", "balanced", "best"}, optional
-            Of the phase retrieval.
+        quality : {"fast", "balanced", "best", "neural"}, optional
+            Of the way back to sound, as in `Recipe.synthesise`.
 
         Returns
         -------

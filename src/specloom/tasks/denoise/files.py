@@ -15,7 +15,7 @@ import numpy as np
 from specloom.errors import ArtifactError, AudioFileError, ImageFileError, ParameterError
 from specloom.io.audio import find_recordings
 from specloom.io.image import READ_SUFFIXES
-from specloom.phase.reconstruct import Quality
+from specloom.recipes.recipe import Quality
 from specloom.recipes.spectrogram_file import (
     ArrayName,
     Settings,
@@ -61,7 +61,7 @@ def denoise_files(
         ``out_dir/a/b.wav``. Not the folder of the inputs themselves.
     model : str or path
         As for `Denoiser`.
-    quality : {"fast", "balanced", "best"}, optional
+    quality : {"fast", "balanced", "best", "neural"}, optional
         Of the phase retrieval, for recordings.
     like : path, optional
         A picture of ours. Pictures without settings, of the same size, are taken to have been made as it was: damage
@@ -199,7 +199,7 @@ class Denoise:
                 threads=self.threads,
                 progress=lambda share: progress(0.4 + 0.6 * share),
             )
-        return Outcome("done", said(heard.n_samples, heard.sample_rate, heard.lowered_by))
+        return Outcome("done", said(heard.n_samples, heard.sample_rate, heard.lowered_by, heard.note))
 
     def _spectrogram(self, denoiser: Denoiser, job: Job) -> Outcome:
         stamp = SourceStamp.of(job.source)

@@ -214,7 +214,7 @@ class Refiner(nn.Module):
         all_maps = torch.cat([maps, now], dim=1)
         # Of the maps that are kept, the convolution needs the last two.
         seen = all_maps[:, self.delay - 1 :].permute(0, 3, 1, 2)
-        half = F.gelu(self.halve(seen))
+        half = F.relu(self.halve(seen))
         bands = F.gelu(self.gather(half))
         x = self.enter(bands.permute(0, 2, 1, 3).flatten(2))
         after = []
@@ -224,10 +224,10 @@ class Refiner(nn.Module):
         all_halves = torch.cat([halves, half.permute(0, 2, 3, 1)], dim=1)
         ready = all_halves[:, : all_halves.shape[1] - self.later].permute(0, 3, 1, 2)
         y = self.leave(x).unflatten(2, (self.channels, self.n_bands)).permute(0, 2, 1, 3)
-        y = F.gelu(self.spread(y)[..., : self.n_half] + ready)
+        y = F.relu(self.spread(y)[..., : self.n_half] + ready)
         y = self.back(y)[..., : self.n_bins]
         ready_maps = all_maps[:, 1 : all_maps.shape[1] - self.delay].permute(0, 3, 1, 2)
-        said = self.say(F.gelu(self.look(torch.cat([y, ready_maps], dim=1)))).permute(0, 2, 3, 1)
+        said = self.say(F.relu(self.look(torch.cat([y, ready_maps], dim=1)))).permute(0, 2, 3, 1)
         delayed = torch.cat([waiting, torch.cat([frames[..., :2], wanted.unsqueeze(-1)], dim=-1)], dim=1)
         refined = _refined(delayed[:, : delayed.shape[1] - self.delay], said)
         return (

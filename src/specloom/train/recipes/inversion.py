@@ -45,7 +45,7 @@ FloatArray = npt.NDArray[np.float32]
 _MAGNITUDE, _REFINE = "magnitude", "refine"
 # Frames at the beginning of a piece in which the networks do not know yet what was before.
 _WARM_UP = 24
-_N_VALIDATION, _VALIDATION_S = 16, 5.0
+_N_VALIDATION, _VALIDATION_S, _LEAST_VALIDATION_S = 16, 5.0, 0.5
 _LISTENED_HZ = 16_000
 
 
@@ -230,7 +230,10 @@ class Inversion:
     def _held_back(self) -> list[FloatArray]:
         n_samples = round(_VALIDATION_S * self.valid.sample_rate)
         chosen = np.linspace(0, len(self.valid) - 1, min(_N_VALIDATION, len(self.valid))).astype(int)
-        return [self.valid.read(index, 0, n_samples) for index in dict.fromkeys(chosen.tolist())]
+        found = (self.valid.read(index, 0, n_samples) for index in dict.fromkeys(chosen.tolist()))
+        # Silence after what is shorter than the transforms that it is measured with.
+        least = round(_LEAST_VALIDATION_S * self.valid.sample_rate)
+        return [np.pad(each, (0, max(0, least - len(each)))) for each in found]
 
     def evaluate(self, state: State) -> Mapping[str, float]:
         """Scores of held-back recordings after the whole way, as users go it.
