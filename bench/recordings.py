@@ -84,6 +84,21 @@ def streaming_speech(folder: Path | None) -> Recordings:
     )
 
 
+def inversion_sounds(folder: Path | None, model: str, *, quick: bool) -> Recordings:
+    """What no model for inversion was trained on: speakers of both test sets, or music."""
+    if folder is None:
+        return shipped()
+    if model.startswith("music"):
+        paths, what = _listed(folder, "music/", "test"), "recordings of music"
+    else:
+        others = _listed(folder, "voices/VCTK24k", "test")
+        paths = _listed(folder, "speech/", "test") + others[:: max(1, len(others) // 11)]
+        what = "recordings of speech, speakers that were not trained on"
+    rate = STREAMING_RATE if model.endswith("16") else SAMPLE_RATE
+    clips = tuple(_clip(path, not model.startswith("music"), rate) for path in (paths[:2] if quick else paths))
+    return Recordings(f"{len(clips)} {what}, up to {LONGEST_S:.0f} s each (see bench/README.md)", clips, folder)
+
+
 def long_sound(recordings: Recordings, seconds: float) -> Samples:
     """All clips one after the other, again and again."""
     once = np.concatenate([clip.samples for clip in recordings.clips])

@@ -16,13 +16,14 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "bench" / "results"
 PAGE = ROOT / "docs" / "bench.md"
 README = ROOT / "README.md"
-PAGES = tuple(ROOT / "docs" / name for name in ("pictures.md", "masks.md", "enhance.md", "denoise.md"))
+PAGES = tuple(ROOT / "docs" / name for name in ("pictures.md", "masks.md", "enhance.md", "denoise.md", "inversion.md"))
 END = "<!-- bench:end -->"
 
 ORDER = (
     "griffin-lim", "reconstruct", "ten-minutes", "best", "mel-to-magnitude", "mel-to-sound", "stft-istft", "threads",
     "streaming", "pictures", "picture-hour", "rescue", "masks", "enhance", "enhance-cost", "enhance-hour", "training",
-    "denoise", "import", "first-call", "size", "without-avx512",
+    "denoise", "inversion-speech16", "inversion-tacotron", "inversion-music22", "import", "first-call", "size",
+    "without-avx512",
 )  # fmt: skip
 
 Record = dict[str, Any]

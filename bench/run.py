@@ -31,6 +31,7 @@ MODULES = {
     "enhance": ("enhance", "enhance-cost", "enhance-hour"),
     "training": ("training",),
     "denoise": ("denoise",),
+    "inversion": ("inversion-speech16", "inversion-tacotron", "inversion-music22"),
     "start": ("import", "first-call"),
     "vectors": ("without-avx512",),
     "size": ("size",),

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from specloom.config import MelConfig, StftConfig
 
 SAMPLE_RATE = 22_050
 N_MELS = 80
+
+
+@dataclass(frozen=True)
+class InversionBars:
+    """What networks for mel spectra are held to."""
+
+    least: dict[str, float] = field(default_factory=dict)
+    gain: dict[str, float] = field(default_factory=dict)
+    """Over our classical best."""
+    most_cost: float | None = None
+    """Of real time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,4 +104,10 @@ ENHANCE_HOUR_BAR_MB = 600.0
 TRAINING_WAIT_BAR = 0.05
 
 DENOISE_OF_DAMAGED_BAR, DENOISE_OF_MEDIAN_BAR = 0.25, 0.60
+INVERSION_CUT_BAR = 1e-4
+INVERSION_BARS = {
+    "speech16": InversionBars(least={"PESQ": 3.6, "STOI": 0.976, "DistillMOS": 3.65}, most_cost=0.015),
+    "tacotron": InversionBars(gain={"PESQ": 0.3}),
+    "music22": InversionBars(gain={"PESQ": 0.0, "LSD dB": 0.0}),
+}
 DENOISE_PESQ_BAR, DENOISE_STOI_BAR = 3.0, 0.93

@@ -12,6 +12,8 @@ import tempfile
 from pathlib import Path
 
 from specloom.artifact import Header
+from specloom.artifact.strict_json import from_plain
+from specloom.inversion import MelSettings
 from specloom.runtime import load_model, shipped_models
 from specloom.tasks.evaluate import EvaluationReport, evaluate, model_systems
 
@@ -29,10 +31,11 @@ LEAST = 6
 
 def main() -> None:
     """Write the facts of every card, and the scores where there are pairs."""
-    for model in shipped_models("denoise_mel"):
-        path = CARDS / f"{model}.md"
-        header = load_model(model, task="denoise_mel").header
-        path.write_text(filled(path.read_text(encoding="utf-8"), "facts", facts(header)), encoding="utf-8")
+    for task in ("denoise_mel", "inversion"):
+        for model in shipped_models(task):
+            path = CARDS / f"{model}.md"
+            header = load_model(model, task=task).header
+            path.write_text(filled(path.read_text(encoding="utf-8"), "facts", facts(header)), encoding="utf-8")
     for model in shipped_models("enhance"):
         path = CARDS / f"{model}.md"
         text = filled(path.read_text(encoding="utf-8"), "facts", facts(load_model(model, task="enhance").header))
@@ -61,9 +64,13 @@ def measured(model: str, pairs: Path) -> EvaluationReport:
 
 def facts(header: Header) -> str:
     """What the file says about itself."""
-    origin, (network,) = header.origin, header.networks.values()
+    origin = header.origin
+    networks = (
+        f"{network.kind}, {', '.join(f'{name} {value}' for name, value in network.settings.items())}"
+        for network in header.networks.values()
+    )
     rows = {
-        "network": f"{network.kind}, {', '.join(f'{name} {value}' for name, value in network.settings.items())}",
+        "network": "; ".join(networks),
         "features": ", ".join(f"{name} {shown(value)}" for name, value in header.features.items()),
         "recipe, seed": f"{origin.recipe}, {origin.seed}",
         "speech, noise": f"{origin.speech_hours:.1f} h, {origin.noise_hours:.1f} h",
@@ -75,6 +82,8 @@ def facts(header: Header) -> str:
 
 def shown(value: object) -> object:
     """A value of the features; of a whole recipe its name."""
+    if isinstance(value, dict) and "stft" in value:
+        return from_plain(MelSettings, value, "settings")
     return value["name"] if isinstance(value, dict) else value
 
 

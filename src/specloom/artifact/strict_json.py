@@ -34,6 +34,23 @@ def to_plain(value: Any) -> Any:
     return value
 
 
+def of_interface(kinds: Mapping[str, type[T]], plain: Mapping[str, Any], where: str) -> T:
+    """Build the one of several dataclasses that the field ``interface`` names.
+
+    Raises
+    ------
+    ArtifactError
+        For an interface that is not known; else as `from_plain`.
+    """
+    interface = plain.get("interface")
+    kind = kinds.get(interface) if isinstance(interface, str) else None
+    if kind is None:
+        raise ArtifactError(
+            f"{where}.interface is {interface!r}: allowed are {', '.join(kinds)} (a newer Specloom may know more)"
+        )
+    return from_plain(kind, dict(plain), where)
+
+
 def from_plain(cls: type[T], value: Any, where: str) -> T:
     """Build the dataclass ``cls`` from what `to_plain` made of it.
 

@@ -123,6 +123,7 @@ def train(
     with _warnings_as_sentences():
         recipe = make_recipe(task, request)
     # Not before: what a recipe refuses has not begun.
+    request = request if how.resume else _of_usual_length(task, request)
     with alone_in(request.folder):
         remember(request, request.folder)
         steps = request.steps
@@ -187,7 +188,7 @@ def _request(
             raise ParameterError(sentence)
     if (folder / LAST).exists():
         raise TrainingError(f"{folder} holds a run already: go on with it (--resume), or choose another -o")
-    return _of_usual_length(task, REQUESTS[task](**({"recipe": default_recipe} | given)))
+    return REQUESTS[task](**({"recipe": default_recipe} | given))
 
 
 def _of_usual_length(task: str, request: Request) -> Request:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import tee
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -17,10 +17,12 @@ from specloom.phase.reconstruct import Quality, reconstruct_blocks
 FloatArray = npt.NDArray[np.float32]
 ComplexArray = npt.NDArray[np.complex64]
 
+# How the phases of the first sound are sought; the refining network has learned from sounds that were made so.
+START: Final[Quality] = "balanced"
 # Frames of silence that stand before a sound: longer than any network looks back.
 _BEFORE = 40
-# Frames that go through a network at a time: enough for large products of matrices, little memory.
-_TOGETHER = 256
+# Frames that go through a network at a time: enough for large products of matrices, few enough for the cache.
+_TOGETHER = 64
 
 
 class Network(Protocol):
@@ -132,7 +134,6 @@ def sound_blocks(
     blocks: Iterable[FloatArray],
     *,
     length: int | None = None,
-    start: Quality = "balanced",
     threads: int = 1,
 ) -> Iterator[FloatArray]:
     """Mel blocks ``(n_mels, n)`` to samples, in bounded memory.
@@ -144,10 +145,8 @@ def sound_blocks(
         Mel values as the filters gave them, not scaled, not in decibels; not negative.
     length : int, optional
         Samples in all; what the frames give, if not known.
-    start : {"fast", "balanced", "best"}
-        How the phases of the first sound are sought.
     threads : int
-        For that.
+        For the search for phases.
 
     Notes
     -----
@@ -156,7 +155,7 @@ def sound_blocks(
     """
     config = features.settings.stft
     wanted, kept = tee(magnitudes(features, networks, blocks))
-    first = reconstruct_blocks(wanted, config, quality=start, length=length, threads=threads)
+    first = reconstruct_blocks(wanted, config, quality=START, length=length, threads=threads)
     yield from istft_blocks(_refined(features, networks, stft_blocks(first, config), kept), config, length)
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from specloom.artifact.strict_json import from_plain, to_plain
+from specloom.artifact.strict_json import of_interface, to_plain
 from specloom.config import MelConfig, StftConfig
-from specloom.errors import ArtifactError, ParameterError
+from specloom.errors import ParameterError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,13 +43,30 @@ class MelSettings:
             )
         if self.power not in (1.0, 2.0):
             raise ParameterError(f"power={self.power}: allowed are 1 (magnitude) and 2 (power)")
+        # What is the same is said in one way, so that it is also equal.
+        stft, mel = self.stft, self.mel
+        if isinstance(stft.window, tuple) and len(stft.window) == 1:
+            object.__setattr__(self, "stft", replace(stft, window=str(stft.window[0])))
+        if mel.fmax_hz is not None and mel.fmax_hz == mel.sample_rate / 2:
+            object.__setattr__(self, "mel", replace(mel, fmax_hz=None))
+        if self.preemphasis == 0.0:
+            object.__setattr__(self, "preemphasis", None)
 
     def __str__(self) -> str:
         stft, mel = self.stft, self.mel
         emphasis = "" if self.preemphasis is None else f", pre-emphasis {self.preemphasis:g}"
+        # What is as nearly everybody has it is not said.
+        said = [
+            "" if stft.window == "hann" else f", {stft.window}",
+            "" if stft.center else ", not centred",
+            "" if mel.fmin_hz == 0.0 else f", from {mel.fmin_hz:g} Hz",
+            "" if mel.fmax_hz is None else f", to {mel.fmax_hz:g} Hz",
+            "" if mel.scale == "slaney" else f", scale {mel.scale}",
+            "" if mel.norm == "slaney" else f", norm {mel.norm}",
+        ]
         return (
             f"{stft.sample_rate} Hz, n_fft {stft.n_fft}, hop {stft.hop_length}, window {stft.win_length}, "
-            f"{mel.n_mels} mels of {'magnitudes' if self.power == 1.0 else 'powers'}{emphasis}"
+            f"{mel.n_mels} mels of {'magnitudes' if self.power == 1.0 else 'powers'}{''.join(said)}{emphasis}"
         )
 
 
@@ -104,7 +121,4 @@ def parse_features(plain: Mapping[str, Any]) -> MelInversion:
     ArtifactError
         Naming the first field that is unknown, missing, of a wrong type or out of range.
     """
-    interface = plain.get("interface")
-    if interface != "mel-inversion":
-        raise ArtifactError(f"features.interface is {interface!r}: 'mel-inversion' is known; update Specloom")
-    return from_plain(MelInversion, dict(plain), "features")
+    return of_interface({"mel-inversion": MelInversion}, plain, "features")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from specloom.artifact import Artifact, expect_task
+from specloom.artifact import Artifact
 from specloom.dsp.level import DeEmphasis
 from specloom.dsp.stft import require_finite_floats, require_length
 from specloom.errors import ArtifactError, ParameterError
@@ -56,12 +55,9 @@ class MelInverter:
     """
 
     def __init__(self, model: str | Path | Artifact, *, threads: int = 1) -> None:
-        from specloom.runtime import Session, check_probe, load_model
+        from specloom.runtime import Session, check_probe, opened_model
 
-        if not isinstance(model, Artifact | str | os.PathLike):
-            raise ParameterError(f"model={model!r}: the name of a shipped model, a path or an Artifact is needed")
-        artifact = model if isinstance(model, Artifact) else load_model(model, task=TASK)
-        expect_task(artifact.header, TASK)
+        artifact = opened_model(model, task=TASK)
         self.header: Header = artifact.header
         self.features: MelInversion = parse_features(artifact.header.features)
         if set(artifact.networks) != {"magnitude", "refine"}:
@@ -118,7 +114,7 @@ class MelInverter:
     def emphasised_blocks(self, blocks: Iterable[npt.ArrayLike], *, length: int | None = None) -> Iterator[FloatArray]:
         """`blocks` with pre-emphasis left in, for those who undo it themselves."""
         require_length(length)
-        checked = (self.require_block(block) for block in blocks)
+        checked = (self.require_block(block) for block in blocks if np.shape(block)[-1:] != (0,))
         return sound_blocks(self.features, self.networks, checked, length=length, threads=self._threads)
 
     def require_block(self, mel: npt.ArrayLike) -> FloatArray:
@@ -154,18 +150,11 @@ def de_emphasised(blocks: Iterable[FloatArray], preemphasis: float | None) -> It
 
 def _require_interface(sessions: dict[str, Session], features: MelInversion) -> None:
     """Refuse networks whose inputs and outputs are not those of their interface."""
+    from specloom.runtime import Tensor
+
+    def frames(name: str, *item: int) -> Tensor:
+        return Tensor(name=name, shape=(None, None, *item))
+
     n_mels, n_bins = features.settings.mel.n_mels, features.settings.stft.n_bins
-    wanted = {
-        "magnitude": (("mel", (n_mels,)), ("magnitude", (n_bins,))),
-        "refine": (("frames", (n_bins, 3)), ("refined", (n_bins, 2))),
-    }
-    for network, (given, made) in wanted.items():
-        session = sessions[network]
-        for tensors, (name, inner) in ((session.inputs, given), (session.outputs, made)):
-            fits = len(tensors) == 1 and tensors[0].name == name and len(tensors[0].shape) == 2 + len(inner)
-            if not fits or any(size not in (None, one) for size, one in zip(tensors[0].shape[2:], inner, strict=True)):
-                shown = ", ".join(f"{tensor.name!r} {tensor.shown}" for tensor in tensors)
-                raise ArtifactError(
-                    f"the network {network!r} has {shown}: {name!r} (*, *, {', '.join(map(str, inner))}) is needed for "
-                    "the interface 'mel-inversion'; export the model again"
-                )
+    sessions["magnitude"].require_interface(features.interface, frames("mel", n_mels), frames("magnitude", n_bins))
+    sessions["refine"].require_interface(features.interface, frames("frames", n_bins, 3), frames("refined", n_bins, 2))

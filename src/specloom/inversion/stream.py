@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from specloom.dsp.level import DeEmphasis
-from specloom.dsp.stft import fit_length
+from specloom.dsp.stft import fit_length, require_length
 from specloom.dsp.stream import IstftStream, StftStream
 from specloom.inversion.chain import ComplexArray, FloatArray, as_spectrum, magnitude_network, paired, refining_network
 from specloom.inversion.inverter import MelInverter
@@ -80,12 +80,15 @@ class MelStream:
             For negative or non-finite values, or a wrong number of mels.
         """
         values = np.asarray(mel)
+        if values.ndim == 2 and values.shape[1] == 0:
+            return np.zeros(0, dtype=np.float32)
         frames = self._inverter.require_block(values[:, np.newaxis] if values.ndim == 1 else values)
         self._n_frames += frames.shape[1]
         return self._given(self._spread(self._magnitude.push(np.ascontiguousarray(frames.T))))
 
     def finish(self, length: int | None = None) -> FloatArray:
         """The samples still held, up to ``length`` in all (what the frames give, if None)."""
+        require_length(length)
         config = self._inverter.settings.stft
         wanted = config.n_samples(self._n_frames) if length is None else length
         if self._n_frames == 0:

@@ -12,6 +12,7 @@ from specloom.audio import Audio
 from specloom.io.atomic import require_room_for_folder, written_beside
 from specloom.io.audio import load
 from specloom.page.demo_enhance import write_enhance_demo
+from specloom.page.demo_inversion import write_inversion_demo
 from specloom.page.demo_pictures import write_picture_demo
 from specloom.page.figure import figure_png, linear_panel, mel_panel, plain_png
 from specloom.page.html import write_page
@@ -79,7 +80,8 @@ def write_demo(folder: str | PathLike[str], *, tell: Callable[[str], None] | Non
     ----------
     folder : path-like
         Gets ``index.html`` (self-contained) and, for every scene, a folder with sounds, pictures and figures; in
-        ``picture/`` lie pictures that can be heard, in ``enhance/`` a noisy recording and what a model made of it.
+        ``picture/`` lie pictures that can be heard, in ``inversion/`` what became of mel bands, in ``enhance/`` a noisy
+        recording and what a model made of it.
     tell : callable, optional
         Is told what is being done.
 
@@ -106,8 +108,11 @@ def write_demo(folder: str | PathLike[str], *, tell: Callable[[str], None] | Non
     speech = load(sounds.path("speech")).mono()
     sections.insert(1, write_picture_demo(speech, place, "speech"))
     if tell is not None:
+        tell("Sound from mel bands, with networks")
+    sections.insert(2, write_inversion_demo(speech, place))
+    if tell is not None:
         tell("A noisy recording, cleaned")
-    sections.insert(2, write_enhance_demo(speech, place))
+    sections.insert(3, write_enhance_demo(speech, place))
     sections.append(Section(heading="How it was measured", parts=(method(report), *_credits())))
     page = Page(
         title="Sound to spectrogram to sound",

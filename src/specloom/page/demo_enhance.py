@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,11 +12,9 @@ import numpy.typing as npt
 from specloom.audio import Audio
 from specloom.io.audio import save
 from specloom.metrics import pesq_available, stoi_available
-from specloom.page.figure import audio_panel, plain_picture
-from specloom.page.masks import in_words, score_cells, score_columns
-from specloom.page.parts import Card, Column, Note, Row, Section, Table
-from specloom.page.sound import encode_sound, outline
-from specloom.tasks.scores import Judge, Scores
+from specloom.page.heard import Heard, heard_cards, heard_table
+from specloom.page.parts import Note, Section
+from specloom.tasks.scores import Judge
 
 if TYPE_CHECKING:
     from specloom.artifact import Artifact
@@ -27,16 +25,6 @@ _SNR_DB = 5.0
 _LIMIT_DB = 12.0
 _SEED = 4
 _PREFIX = "enhance-"
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Heard:
-    """A sound of the section, and what is said about it."""
-
-    key: str
-    heading: str
-    caption: str
-    audio: Audio
 
 
 def write_enhance_demo(clean: Audio, folder: Path, model: str | Path | Artifact = "default") -> Section:
@@ -60,35 +48,40 @@ def write_enhance_demo(clean: Audio, folder: Path, model: str | Path | Artifact 
     ArtifactError
         When there is no such model.
     """
-    heard = _heard(clean, model)
-    for each in heard:
-        save(folder / FOLDER / f"{each.key}.wav", each.audio)
     judge = Judge(pesq=pesq_available() and clean.sample_rate in (8000, 16000), stoi=stoi_available())
-    scores = [judge.scores(each.audio.samples, clean.samples, clean.sample_rate) for each in heard]
+    heard = []
+    for each in _heard(clean, model):
+        save(folder / FOLDER / f"{each.key}.wav", each.audio)
+        scores = judge.scores(each.audio.samples, clean.samples, clean.sample_rate)
+        heard.append(each if each.key == "clean" else replace(each, scores=scores))
     return Section(
         heading="A noisy recording, cleaned",
         introduction="The spoken sentence in the noise of a fan and the hum of a mains cable, both made by "
         f"computation, {_SNR_DB:.0f}\N{NO-BREAK SPACE}dB below the speech; and what specloom enhance makes of it with "
         f"the model that ships. The sounds lie in the folder {FOLDER}/.",
-        parts=(*_cards(heard, scores), _table(heard, scores, clean.sample_rate), _note()),
+        parts=(
+            *heard_cards(heard, prefix=_PREFIX, before="noisy", after="cleaned"),
+            heard_table(heard, prefix=_PREFIX, strong="noisy", caption="Compared with the clean recording"),
+            _note(),
+        ),
     )
 
 
-def _heard(clean: Audio, model: str | Path | Artifact) -> list[_Heard]:
+def _heard(clean: Audio, model: str | Path | Artifact) -> list[Heard]:
     from specloom.tasks.enhance.enhancer import Enhancer
 
     noisy = Audio(clean.samples + made_noise(clean), clean.sample_rate)
     enhancer = Enhancer(model)
     return [
-        _Heard(key="noisy", heading="Noisy", caption="What the model is given.", audio=noisy),
-        _Heard(key="cleaned", heading="Cleaned", caption="All that the model can do.", audio=enhancer.process(noisy)),
-        _Heard(
+        Heard(key="noisy", heading="Noisy", caption="What the model is given.", audio=noisy),
+        Heard(key="cleaned", heading="Cleaned", caption="All that the model can do.", audio=enhancer.process(noisy)),
+        Heard(
             key="limited",
             heading=f"Cleaned by {_LIMIT_DB:.0f} dB at most",
             caption=f"With --limit-db {_LIMIT_DB:.0f} some of the noise stays, and the voice sounds less worked on.",
             audio=enhancer.process(noisy, limit_db=_LIMIT_DB),
         ),
-        _Heard(key="clean", heading="Clean", caption="The recording before the noise was added.", audio=clean),
+        Heard(key="clean", heading="Clean", caption="The recording before the noise was added.", audio=clean),
     ]
 
 
@@ -108,40 +101,6 @@ def made_noise(speech: Audio) -> npt.NDArray[np.float32]:
     wanted = np.sqrt(np.square(speech.samples, dtype=np.float64).mean()) * 10.0 ** (-_SNR_DB / 20.0)
     made: npt.NDArray[np.float32] = (noise * wanted / np.sqrt(np.square(noise).mean())).astype(np.float32)
     return made
-
-
-def _cards(heard: list[_Heard], scores: list[Scores]) -> list[Card]:
-    reference = audio_panel(heard[0].audio).peak
-    return [
-        Card(
-            heading=each.heading,
-            caption=f"{each.caption} {in_words(figures) if each.key != 'clean' else ''}".strip(),
-            sound=encode_sound(each.audio, key=f"{_PREFIX}{each.key}", name=each.heading),
-            picture=plain_picture(
-                audio_panel(each.audio), alt=f"Spectrogram: {each.heading}", reference=reference, range_db=70.0
-            ),
-            waveform=outline(each.audio),
-            compare_with=f"{_PREFIX}noisy" if each.key != "noisy" else f"{_PREFIX}cleaned",
-        )
-        for each, figures in zip(heard, scores, strict=True)
-    ]
-
-
-def _table(heard: list[_Heard], scores: list[Scores], rate: int) -> Table:
-    rows = tuple(
-        Row(
-            cells=score_cells(each.heading, figures),
-            sound=f"{_PREFIX}{each.key}",
-            tone="strong" if each.key == "noisy" else "plain",
-        )
-        for each, figures in zip(heard, scores, strict=True)
-        if each.key != "clean"
-    )
-    return Table(
-        caption="Compared with the clean recording",
-        columns=(Column(heading="Sound"), *(replace(column, better=None) for column in score_columns(rate)[1:])),
-        rows=rows,
-    )
 
 
 def _note() -> Note:

@@ -258,16 +258,18 @@ class Picture:
             return None
         return phase_of(self._whole_rows()[0], self.settings)
 
-    def audio(self, quality: Quality | None = None) -> Audio:
+    def audio(self, quality: Quality | None = None, *, model: str | Path | None = None) -> Audio:
         """The sound; of a piece, that of its frames alone.
 
         Parameters
         ----------
         quality : {"fast", "balanced", "best", "neural"}, optional
             As in `Recipe.synthesise`; an exact picture needs none.
+        model : str or path, optional
+            For "neural", as there.
         """
         spectrogram = self.spectrogram()
-        return spectrogram.recipe.synthesise(spectrogram, quality=quality, phase=self.phase())
+        return spectrogram.recipe.synthesise(spectrogram, quality=quality, phase=self.phase(), model=model)
 
     def _whole_rows(self) -> tuple[FloatArray, Origin]:
         """Values of all rows, those that the picture does not show silent, and the origin of its frames."""

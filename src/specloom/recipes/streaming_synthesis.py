@@ -27,6 +27,7 @@ from specloom.recipes.streaming_analysis import SampleScratch
 from specloom.recipes.synthesis import (
     Way,
     bins_of,
+    choose_source,
     choose_way,
     finished_length,
     fitting_frames,
@@ -128,7 +129,16 @@ def sound_spectrogram(
         When the spectrogram is damaged, or the sound cannot be written.
     """
     require_same_analysis(file.recipe, recipe)
-    taken = choose_way(recipe, file.origin, file.arrays, source=source, quality=quality, model=model, threads=threads)
+    taken = choose_way(
+        recipe,
+        file.origin.analysis_rate,
+        file.arrays,
+        source=source,
+        quality=quality,
+        model=model,
+        threads=threads,
+        phase_known=phase_known(file, source),
+    )
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with SampleScratch(target.parent) as scratch:
@@ -149,6 +159,11 @@ def sound_spectrogram(
                 return replace(heard, note=taken.note)
     except OSError as error:
         raise unwritten(target, error) from error
+
+
+def phase_known(file: FrameSource, source: Source) -> bool:
+    """Whether the frames that are started from come with their phases."""
+    return choose_source(source, file.arrays) == "linear" and file.phase(0, 0) is not None
 
 
 def _found(

@@ -43,11 +43,13 @@ def synthesise(
     origin, config = spectrogram.origin, spectrogram.stft_config
     held = {"linear": spectrogram.linear, "mel": spectrogram.mel}
     arrays = {name: array for name, array in held.items() if array is not None}
-    taken = choose_way(recipe, origin, arrays, source=source, quality=quality, model=model)
+    taken = choose_way(
+        recipe, origin.analysis_rate, arrays, source=source, quality=quality, model=model, phase_known=phase is not None
+    )
     if taken.note:
         warnings.warn(taken.note, SpecloomWarning, stacklevel=3)
     chosen = taken.source
-    if taken.inverter is not None and phase is None:
+    if taken.inverter is not None:
         values = mel_values(arrays["mel"], recipe, origin)
         length = wanted_length(recipe.synthesis, origin, config, values.shape[-1])
         return finish(inverted(taken.inverter, values, config, length), recipe, origin)
@@ -138,15 +140,18 @@ class Way:
 
 def choose_way(
     recipe: Recipe,
-    origin: Origin,
+    analysis_rate: int,
     held: Collection[str],
     *,
     source: Source,
     quality: Quality | None,
     model: str | Path | None = None,
     threads: int = 1,
+    phase_known: bool = False,
 ) -> Way:
     """The way that is asked for, or what is done instead where no model can go the neural way.
+
+    With the phase known nothing is sought, so the quality does not matter.
 
     Raises
     ------
@@ -159,8 +164,10 @@ def choose_way(
         if model is not None:
             raise ParameterError(f"model={str(model)!r} with quality={quality!r}: a model is for quality='neural'")
         return Way(source=choose_source(source, held), quality=quality)
+    if phase_known:
+        return Way(source=choose_source(source, held))
     chosen = choose_source("mel" if source == "auto" and "mel" in held else source, held)
-    settings = mel_settings(recipe, origin.analysis_rate)
+    settings = mel_settings(recipe, analysis_rate)
     hindrance = ""
     if chosen == "linear":
         hindrance = "networks start from the mel array, and this way starts from the linear one"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from specloom.artifact import Artifact, Header, expect_task, read_artifact, read_header
 from specloom.artifact.files import ONE, SEVERAL
-from specloom.errors import ArtifactError
+from specloom.errors import ArtifactError, ParameterError
 
 _SHIPPED = Path(__file__).parent.parent / "models"
 
@@ -40,7 +40,7 @@ def load_model(name_or_path: str | os.PathLike[str], *, task: str) -> Artifact:
     ArtifactError
         When there is no such model (the message lists the names), its file is damaged, or it is for another task.
     """
-    path = _path_of(name_or_path, task)
+    path = path_of(name_or_path, task)
     artifact = read_artifact(path)
     try:
         expect_task(artifact.header, task)
@@ -49,7 +49,26 @@ def load_model(name_or_path: str | os.PathLike[str], *, task: str) -> Artifact:
     return artifact
 
 
-def _path_of(name_or_path: str | os.PathLike[str], task: str) -> Path:
+def opened_model(model: str | os.PathLike[str] | Artifact, *, task: str) -> Artifact:
+    """The model that a user names in any way: by name, by path, or as it is in memory.
+
+    Raises
+    ------
+    ParameterError
+        When it is nothing of that.
+    ArtifactError
+        As `load_model`.
+    """
+    if isinstance(model, Artifact):
+        expect_task(model.header, task)
+        return model
+    if not isinstance(model, str | os.PathLike):
+        raise ParameterError(f"model={model!r}: the name of a shipped model, a path or an Artifact is needed")
+    return load_model(model, task=task)
+
+
+def path_of(name_or_path: str | os.PathLike[str], task: str) -> Path:
+    """Where the model of this name, or at this path, lies; `load_model` says what is refused."""
     path = Path(name_or_path)
     if not isinstance(name_or_path, str):
         return path

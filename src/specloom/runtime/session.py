@@ -66,6 +66,22 @@ class Session:
         self._output_names = [tensor.name for tensor in self.outputs]
         self._asked = [*self._output_names, *(tensor.name for tensor in state_outputs)]
 
+    def require_interface(self, interface: str, given: Tensor, made: Tensor) -> None:
+        """Refuse a network that does not take just this input and give just this output, states aside.
+
+        Raises
+        ------
+        ArtifactError
+            Naming what it has, what is needed and for which interface.
+        """
+        for tensors, wanted in ((self.inputs, given), (self.outputs, made)):
+            if len(tensors) != 1 or not tensors[0].serves(wanted):
+                shown = ", ".join(f"{tensor.name!r} {tensor.shown}" for tensor in tensors)
+                raise ArtifactError(
+                    f"the network {self.network!r} has {shown}: {wanted.name!r} {wanted.shown} is needed for the "
+                    f"interface {interface!r}; export the model again"
+                )
+
     def initial_states(self, batch: int = 1) -> Arrays:
         """The states at the beginning of a sound: zeros, with ``batch`` in the place of -1."""
         if batch < 1:

@@ -51,6 +51,14 @@ class Tensor:
             given >= 1 and wanted in (None, given) for given, wanted in zip(shape, self.shape)
         )
 
+    def serves(self, wanted: Tensor) -> bool:
+        """Whether it has this name and takes every size that is wanted; one that is left open here may be any."""
+        return (
+            self.name == wanted.name
+            and len(self.shape) == len(wanted.shape)
+            and all(size in (None, asked) for size, asked in zip(self.shape, wanted.shape))
+        )
+
     @property
     def shown(self) -> str:
         """The shape for a message: ``(*, *, 257, 2)``."""

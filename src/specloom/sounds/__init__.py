@@ -44,3 +44,8 @@ def path(name: SoundName) -> Path:
     if name not in NAMES:
         raise ParameterError(f"name={name!r}: no such recording ships with Specloom; allowed are {', '.join(NAMES)}")
     return Path(str(resources.files(__name__) / f"{name}.flac"))
+
+
+def by_librosa() -> Path:
+    """What librosa makes of the mel spectrogram of ``"speech"``, for comparison (``docs/make_librosa_sound.py``)."""
+    return Path(str(resources.files(__name__) / "speech-by-librosa.flac"))

@@ -16,6 +16,7 @@ from specloom.tasks.batch import Job, Outcome
 
 if TYPE_CHECKING:
     from specloom.audio import Audio
+    from specloom.recipes.synthesis import Way
 
 # Under this name a sound's comment says how it was made.
 _MARK = "specloom"
@@ -114,6 +115,13 @@ def said(n_samples: int, sample_rate: int, lowered_by: float, note: str = "") ->
     """The sentence about a sound that was made, and a note on it."""
     lowered = "" if lowered_by == 1.0 else f"; lowered by {-20.0 * math.log10(lowered_by):.1f} dB to fit full scale"
     return f"{n_samples / sample_rate:.1f} s of sound at {sample_rate} Hz{lowered}" + (f"; {note}" if note else "")
+
+
+def quality_said(taken: Way, otherwise: str) -> dict[str, str]:
+    """How a way's quality is written into a sound; `otherwise` where it is nobody's wish."""
+    if taken.inverter is None:
+        return {"quality": taken.quality or otherwise}
+    return {"quality": "neural", "networks": digest(taken.inverter.header.to_json())}
 
 
 @contextmanager

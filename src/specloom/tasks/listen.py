@@ -12,7 +12,7 @@ from specloom.errors import ArtifactError, ImageFileError, ParameterError
 from specloom.io.image import READ_SUFFIXES
 from specloom.recipes.recipe import Quality
 from specloom.tasks.batch import Batch, Found, Job, Outcome, find_all, without_rivals
-from specloom.tasks.finished import Wanted, clips, digest, kept, said, told_of_other_ways, write_sound
+from specloom.tasks.finished import Wanted, clips, digest, kept, quality_said, said, told_of_other_ways, write_sound
 from specloom.tasks.pieces import missing_pieces, run_stem, whole_stem
 from specloom.tasks.strangers import Hints, limit_of, sound_like, sound_of_stranger
 
@@ -255,17 +255,26 @@ class Listen:
         if job.source not in self.strangers:
             return self._our_pictures(job, progress)
         if self.like is not None:
-            return sound_like(job, self.like, self.hints, quality=self.quality, overwrite=self.overwrite)
+            return sound_like(
+                job, self.like, self.hints, quality=self.quality, model=self.model, overwrite=self.overwrite
+            )
+        if self.model is not None:
+            raise ParameterError(
+                f"model={str(self.model)!r}: {job.source} is a stranger's picture, and no model knows it; leave the "
+                "model out, or name a picture of ours that was drawn alike (--like)"
+            )
         return sound_of_stranger(
             job, self.hints, sample_rate=self.sample_rate, quality=self.quality, overwrite=self.overwrite
         )
 
     def _our_pictures(self, job: Job, progress: Callable[[float], None]) -> Outcome:
         from specloom.pictures import PictureSequence
+        from specloom.recipes.streaming_synthesis import phase_known
 
         pictures = PictureSequence(job.sources, **limit_of(self.hints.max_megapixels))
         recipe = self._way_back(pictures.recipe)
-        wanted = self._wanted(job.source, recipe, pictures.origin, pictures.arrays)
+        known = phase_known(pictures, self.source)
+        wanted = self._wanted(job.source, recipe, pictures.origin, pictures.arrays, phase_known=known)
         if len(job.sources) > 1:
             wanted = replace(wanted, way={**wanted.way, "pictures": str(len(job.sources))})
         if job.target.exists() and not self.overwrite:
@@ -323,11 +332,20 @@ class Listen:
             audio = recipe.synthesise(spectrogram, source=self.source, quality=self.quality, model=self.model)
         return Outcome("done", write_sound(job.target, audio, wanted.comment, "; ".join(notes)))
 
-    def _wanted(self, spectrogram: Path, recipe: Recipe, origin: Origin, held: Collection[str]) -> Wanted:
+    def _wanted(
+        self, spectrogram: Path, recipe: Recipe, origin: Origin, held: Collection[str], *, phase_known: bool = False
+    ) -> Wanted:
         from specloom.recipes.synthesis import choose_way, finished_length, written_rate
 
         taken = choose_way(
-            recipe, origin, held, source=self.source, quality=self.quality, model=self.model, threads=self.threads
+            recipe,
+            origin.analysis_rate,
+            held,
+            source=self.source,
+            quality=self.quality,
+            model=self.model,
+            threads=self.threads,
+            phase_known=phase_known,
         )
         return Wanted(
             way=way_of(spectrogram, recipe, taken),
@@ -342,14 +360,11 @@ def way_of(spectrogram: Path, recipe: Recipe, taken: Way) -> dict[str, str]:
     from specloom.recipes.synthesis import quality_in_force
 
     own = taken.quality is None and isinstance(recipe.synthesis.phase, GriffinLim)
-    way = {
+    return {
         "spectrogram": spectrogram.name,
         "array": taken.source,
-        "quality": GriffinLim.kind if own else quality_in_force(recipe.synthesis, taken.quality),
+        **quality_said(taken, GriffinLim.kind if own else quality_in_force(recipe.synthesis, None)),
         "recipe": recipe.name,
         # Two recipes of one name may differ: a file that was edited.
         "settings": digest(recipe.to_json()),
     }
-    if taken.inverter is None:
-        return way
-    return way | {"quality": "neural", "model": digest(taken.inverter.header.to_json())}

@@ -12,7 +12,7 @@ from specloom.errors import ParameterError
 from specloom.recipes.neural import INSTEAD
 from specloom.recipes.recipe import PhaseQuality, Quality
 from specloom.tasks.batch import Job, Outcome
-from specloom.tasks.finished import Wanted, digest, kept, told_of_other_ways, write_sound
+from specloom.tasks.finished import Wanted, digest, kept, quality_said, told_of_other_ways, write_sound
 
 if TYPE_CHECKING:
     from specloom.pictures import Picture, PictureSettings
@@ -95,19 +95,33 @@ def sound_of_stranger(
     )
 
 
-def sound_like(job: Job, like: Path, hints: Hints, *, quality: Quality | None, overwrite: bool) -> Outcome:
+def sound_like(
+    job: Job, like: Path, hints: Hints, *, quality: Quality | None, model: str | Path | None, overwrite: bool
+) -> Outcome:
     """Make a picture sound that has no settings, with those of a picture of ours; or say why it is skipped."""
+    from specloom.recipes.synthesis import choose_way
+
+    settings = settings_to_copy(like, hints.max_megapixels)
+    taken = choose_way(
+        settings.recipe,
+        settings.origin.analysis_rate,
+        (settings.array,),
+        source="auto",
+        quality=quality,
+        model=model,
+        phase_known=settings.exact,
+    )
     way = {
         "picture": job.source.name,
-        "quality": quality or "recipe",
+        **quality_said(taken, "recipe"),
         "like": like.name,
-        "settings": digest(settings_to_copy(like, hints.max_megapixels).to_json()),
+        "settings": digest(settings.to_json()),
     }
     wanted = Wanted(way=way)
     if job.target.exists() and not overwrite:
         return kept(job, wanted)
     with told_of_other_ways() as notes:
-        audio = picture_like(job.source, like, max_megapixels=hints.max_megapixels).audio(quality)
+        audio = picture_like(job.source, like, max_megapixels=hints.max_megapixels).audio(quality, model=model)
     message = f"{write_sound(job.target, audio, wanted.comment)}, with the settings of {like.name}"
     return Outcome("done", "; ".join([message, *notes]))
 

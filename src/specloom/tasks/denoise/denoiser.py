@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from specloom.artifact import Artifact, expect_task
+from specloom.artifact import Artifact
 from specloom.audio import Audio
 from specloom.errors import ArtifactError, ParameterError
 from specloom.recipes.recipe import Quality, Recipe
@@ -20,7 +19,6 @@ from specloom.tasks.denoise.features import MelPatches, parse_features
 
 if TYPE_CHECKING:
     from specloom.artifact import Header
-    from specloom.runtime import Session
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -67,12 +65,9 @@ class Denoiser:
     """
 
     def __init__(self, model: str | Path | Artifact = "mel80", *, threads: int = 1) -> None:
-        from specloom.runtime import Session, check_probe, load_model
+        from specloom.runtime import Session, Tensor, check_probe, opened_model
 
-        if not isinstance(model, Artifact | str | os.PathLike):
-            raise ParameterError(f"model={model!r}: the name of a shipped model, a path or an Artifact is needed")
-        artifact = model if isinstance(model, Artifact) else load_model(model, task=TASK)
-        expect_task(artifact.header, TASK)
+        artifact = opened_model(model, task=TASK)
         self.header: Header = artifact.header
         self.features: MelPatches = parse_features(artifact.header.features)
         if len(artifact.networks) != 1:
@@ -80,7 +75,9 @@ class Denoiser:
                 f"the model {artifact.header.name!r} has {len(artifact.networks)} networks: one is needed"
             )
         self._session = Session(artifact, threads=threads)
-        _require_interface(self._session, self.features)
+        patch = (None, self.features.n_frames, self.features.n_mels)
+        given, made = (Tensor(name=name, shape=patch) for name in ("mel", "cleaned"))
+        self._session.require_interface(self.features.interface, given, made)
         check_probe(self._session)
 
     def process_values(self, values: npt.ArrayLike) -> FloatArray:
@@ -228,16 +225,3 @@ def _without_scale(recipe: Recipe) -> Recipe:
     from specloom.recipes.scales import Linear
 
     return replace(analysis_half(recipe), scale=Linear())
-
-
-def _require_interface(session: Session, features: MelPatches) -> None:
-    """Refuse a network whose input and output are not those of its interface."""
-    shape = (None, features.n_frames, features.n_mels)
-    for tensors, name in ((session.inputs, "mel"), (session.outputs, "cleaned")):
-        fits = len(tensors) == 1 and tensors[0].name == name and len(tensors[0].shape) == 3
-        if not fits or any(size not in (None, wanted) for size, wanted in zip(tensors[0].shape, shape, strict=True)):
-            shown = ", ".join(f"{tensor.name!r} {tensor.shown}" for tensor in tensors)
-            raise ArtifactError(
-                f"the network {session.network!r} has {shown}: {name!r} (*, {features.n_frames}, {features.n_mels}) is "
-                "needed for the interface 'mel-patches'; export the model again"
-            )

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from specloom.artifact.strict_json import from_plain, to_plain
-from specloom.errors import ArtifactError, ParameterError
+from specloom.artifact.strict_json import of_interface, to_plain
+from specloom.errors import ParameterError
 from specloom.recipes.recipe import Recipe, Synthesis
 from specloom.recipes.scales import Decibels
 
@@ -86,7 +86,4 @@ def parse_features(plain: Mapping[str, Any]) -> MelPatches:
     ArtifactError
         Naming the first field that is unknown, missing, of a wrong type or out of range.
     """
-    interface = plain.get("interface")
-    if interface != "mel-patches":
-        raise ArtifactError(f"features.interface is {interface!r}: 'mel-patches' is known; update Specloom")
-    return from_plain(MelPatches, dict(plain), "features")
+    return of_interface({"mel-patches": MelPatches}, plain, "features")

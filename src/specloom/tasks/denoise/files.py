@@ -25,13 +25,14 @@ from specloom.recipes.spectrogram_file import (
 )
 from specloom.tasks.batch import Batch, Job, Outcome, find_all, without_rivals
 from specloom.tasks.denoise.denoiser import Denoiser
-from specloom.tasks.finished import Wanted, clips, digest, kept, said
+from specloom.tasks.finished import Wanted, clips, digest, kept, quality_said, said
 
 if TYPE_CHECKING:
     from specloom.pictures import Picture, PictureSettings
     from specloom.recipes.recipe import Recipe
     from specloom.recipes.scales import FloatArray
     from specloom.recipes.spectrogram import Origin
+    from specloom.recipes.synthesis import Way
 
 SoundFormat = Literal["wav", "flac"]
 
@@ -172,7 +173,7 @@ class Denoise:
             "recording": job.source.name,
             "model": denoiser.header.name,
             "settings": digest(denoiser.header.to_json()),
-            "quality": self.quality or "balanced",
+            **quality_said(self._way(denoiser), "balanced"),
         }
         wanted = Wanted(way=way, made_of="recording")
         if job.target.exists() and not self.overwrite:
@@ -200,6 +201,16 @@ class Denoise:
                 progress=lambda share: progress(0.4 + 0.6 * share),
             )
         return Outcome("done", said(heard.n_samples, heard.sample_rate, heard.lowered_by, heard.note))
+
+    def _way(self, denoiser: Denoiser) -> Way:
+        """How sound is made of what was cleaned; only the settings matter, and they are the model's."""
+        from specloom.recipes.synthesis import choose_way
+
+        recipe = denoiser.recipe_for_sound
+        assert recipe.sample_rate is not None, "a model for mel spectrograms says its rate"
+        return choose_way(
+            recipe, recipe.sample_rate, ("mel",), source="mel", quality=self.quality, threads=self.threads
+        )
 
     def _spectrogram(self, denoiser: Denoiser, job: Job) -> Outcome:
         stamp = SourceStamp.of(job.source)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from specloom.artifact import Artifact, expect_task
+from specloom.artifact import Artifact
 from specloom.audio import Audio
 from specloom.errors import ArtifactError, ParameterError
 from specloom.tasks.enhance.features import SpectrumFeatures, parse_features
@@ -16,7 +15,7 @@ from specloom.tasks.enhance.stream import EnhanceStream, wet_share
 
 if TYPE_CHECKING:
     from specloom.artifact import Header
-    from specloom.runtime import Session, Tensor
+    from specloom.runtime import Session
     from specloom.tasks.enhance.features import EnhanceFeatures
 
 # Samples of all channels that are given to the stream at a time: what waits between its parts stays small.
@@ -62,12 +61,9 @@ class Enhancer:
     """
 
     def __init__(self, model: str | Path | Artifact = "default", *, threads: int = 1) -> None:
-        from specloom.runtime import Session, check_probe, load_model
+        from specloom.runtime import Session, check_probe, opened_model
 
-        if not isinstance(model, Artifact | str | os.PathLike):
-            raise ParameterError(f"model={model!r}: the name of a shipped model, a path or an Artifact is needed")
-        artifact = model if isinstance(model, Artifact) else load_model(model, task="enhance")
-        expect_task(artifact.header, "enhance")
+        artifact = opened_model(model, task="enhance")
         self.header: Header = artifact.header
         self.features: EnhanceFeatures = parse_features(artifact.header.features)
         if len(artifact.networks) != 1:
@@ -157,27 +153,6 @@ def _require_interface(session: Session, features: EnhanceFeatures) -> None:
     """Refuse a network whose input and output are not those of its interface."""
     from specloom.runtime import Tensor
 
-    item: tuple[int, ...]
-    if isinstance(features, SpectrumFeatures):
-        name, item = "spec", (features.n_bins, 2)
-    else:
-        name, item = "samples", ()
-    for tensors, wanted in (
-        (session.inputs, Tensor(name=name, shape=(None, None, *item))),
-        (session.outputs, Tensor(name="enhanced", shape=(None, None, *item))),
-    ):
-        if len(tensors) != 1 or not _agree(tensors[0], wanted):
-            shown = ", ".join(f"{tensor.name!r} {tensor.shown}" for tensor in tensors)
-            raise ArtifactError(
-                f"the network {session.network!r} has {shown}: {wanted.name!r} {wanted.shown} is needed for the "
-                f"interface {features.interface!r}; export the model again"
-            )
-
-
-def _agree(tensor: Tensor, wanted: Tensor) -> bool:
-    """Whether a tensor takes every size that is wanted; a size that the graph leaves open may be any."""
-    return (
-        tensor.name == wanted.name
-        and len(tensor.shape) == len(wanted.shape)
-        and all(size in (None, asked) for size, asked in zip(tensor.shape, wanted.shape))
-    )
+    name, item = ("spec", (features.n_bins, 2)) if isinstance(features, SpectrumFeatures) else ("samples", ())
+    given, made = (Tensor(name=each, shape=(None, None, *item)) for each in (name, "enhanced"))
+    session.require_interface(features.interface, given, made)

@@ -10,8 +10,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from specloom.artifact.strict_json import from_plain
-from specloom.errors import ArtifactError, ParameterError
+from specloom.artifact.strict_json import of_interface
+from specloom.errors import ParameterError
 
 Window = Literal["sqrt_hann", "hann", "hamming"]
 
@@ -175,7 +175,7 @@ class WaveformFeatures:
 
 
 EnhanceFeatures = SpectrumFeatures | WaveformFeatures
-_KINDS: dict[str, type[SpectrumFeatures] | type[WaveformFeatures]] = {
+_KINDS: dict[str, type[EnhanceFeatures]] = {
     "spectrum": SpectrumFeatures,
     "waveform": WaveformFeatures,
 }
@@ -189,11 +189,7 @@ def parse_features(plain: Mapping[str, Any]) -> EnhanceFeatures:
     ArtifactError
         Naming the first field that is unknown, missing, of a wrong type or out of range.
     """
-    interface = plain.get("interface")
-    kind = _KINDS.get(interface) if isinstance(interface, str) else None
-    if kind is None:
-        raise ArtifactError(f"features.interface is {interface!r}: allowed are {', '.join(_KINDS)}")
-    return from_plain(kind, dict(plain), "features")
+    return of_interface(_KINDS, plain, "features")
 
 
 def _require_whole(features: object, name: str, least: int) -> None:

@@ -124,7 +124,7 @@ class MelToMagnitude(nn.Module):
         bins = torch.exp((self.power * self.leave(x) + spread).clamp(max=8.0 * self.power))
         for _ in range(2):
             bins = bins * ((relative / (bins @ self.filters.T + 1e-12)) @ self.shares)
-        magnitude = (bins * level) ** (1.0 / self.power) if self.power != 1.0 else bins * level
+        magnitude = _root(bins * level) if self.power == 2.0 else bins * level
         return magnitude, loudest, joined[:, joined.shape[1] - self.delay :], *after
 
 
@@ -252,6 +252,12 @@ def _levels(values: Tensor, loudest: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     level = F.max_pool1d(joined.unsqueeze(1), _MEMORY, stride=1).squeeze(1).clamp_min(_NOTHING)
     change = torch.log(level[:, 1:] / level[:, :-1]).clamp(-3.0, 3.0)
     return level[:, 1:].unsqueeze(-1), change.unsqueeze(-1), joined[:, joined.shape[1] - _MEMORY :]
+
+
+def _root(power: Tensor) -> Tensor:
+    """The square root, whose slope is no number at nothing."""
+    there = power > 0.0
+    return torch.where(there, torch.where(there, power, 1.0).sqrt(), 0.0)
 
 
 def _turned_back(one: Tensor, other: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from dataclasses import MISSING, asdict, dataclass, fields, replace
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from specloom.errors import ParameterError, TrainingError
 from specloom.io.atomic import written_beside
@@ -66,6 +66,9 @@ class Request:
         Of torch.
     """
 
+    # Names of the command line, where they are others.
+    options: ClassVar[Mapping[str, str]] = {}
+
     recipe: str
     folder: str
     seed: int = 0
@@ -91,6 +94,8 @@ class EnhanceRequest(Request):
     begin_from : str or None
         A model file, or the name of a model that ships, whose weights are trained on; None begins with random ones.
     """
+
+    options: ClassVar[Mapping[str, str]] = {"begin_from": "from"}
 
     speech: tuple[str, ...]
     noise: tuple[str, ...]
@@ -186,16 +191,23 @@ class InversionRequest(Request):
         The name of a recipe for spectrograms, or the path of one as JSON.
     sample_rate : int or None
         For a recipe that keeps each recording's own rate.
+    kind : {"speech", "music"}
+        What is heard in the recordings.
     """
+
+    options: ClassVar[Mapping[str, str]] = {"spectrogram": "recipe"}
 
     recordings: tuple[str, ...]
     spectrogram: str = "speech16"
     sample_rate: int | None = None
+    kind: str = "speech"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "recordings", tuple(self.recordings))
         if not self.recordings:
             raise ParameterError("recordings is empty: at least one folder is needed")
+        if self.kind not in ("speech", "music"):
+            raise ParameterError(f"kind={self.kind!r}: allowed are 'speech' and 'music'")
 
 
 REQUESTS: dict[str, type[Request]] = {
@@ -205,8 +217,6 @@ REQUESTS: dict[str, type[Request]] = {
     "inversion": InversionRequest,
 }
 
-# Names of the command line, where they are others.
-_OPTIONS = {"begin_from": "from"}
 # What may be said anew when a run goes on; anything else would make it neither the one run nor the other.
 _FREE = {"folder", "workers", "steps", "minutes", "threads"}
 
@@ -286,7 +296,7 @@ def continued(earlier: Request, given: Mapping[str, Any]) -> Request:
         before = getattr(earlier, name)
         if name not in _FREE and value != before:
             raise TrainingError(
-                f"{_OPTIONS.get(name, name)} was {before!r} when this run began, and is {value!r} now: "
+                f"{earlier.options.get(name, name)} was {before!r} when this run began, and is {value!r} now: "
                 "leave it out to go on, or choose another output to begin anew"
             )
     if "steps" in given or "minutes" in given:

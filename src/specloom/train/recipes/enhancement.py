@@ -167,15 +167,23 @@ def enhance(network: nn.Module, features: EnhanceFeatures, samples: npt.NDArray[
     return enhanced
 
 
-def enhancement_scores(network: nn.Module, features: EnhanceFeatures, data: EnhancementData) -> dict[str, float]:
+def enhancement_scores(
+    network: nn.Module, features: EnhanceFeatures, data: EnhancementData, *, stoi_worth: float = 10.0
+) -> dict[str, float]:
     """Mean scores over the validation mixes, and how far above the noisy sound they lie.
+
+    Parameters
+    ----------
+    network, features, data
+    stoi_worth : float
+        Points of PESQ that a point of STOI is worth.
 
     Returns
     -------
     dict
         ``si_sdr_db``; ``stoi`` and ``pesq`` (narrow band at 8 kHz, else wide) where the extra ``eval`` is installed;
-        each with its ``_gain`` over the noisy sound. ``score``, which decides: the gain in PESQ plus ten times that in
-        STOI, so that quality is not bought with intelligibility; without the extra, the gain in SI-SDR.
+        each with its ``_gain`` over the noisy sound. ``score``, which decides: the gain in PESQ plus `stoi_worth` times
+        that in STOI, so that quality is not bought with intelligibility; without the extra, the gain in SI-SDR.
     """
     pairs = [pair for pair in data.validation if np.any(pair.clean) and np.any(pair.noisy != pair.clean)]
     if not pairs:
@@ -186,7 +194,7 @@ def enhancement_scores(network: nn.Module, features: EnhanceFeatures, data: Enha
     means = {name: float(np.mean([row[name] for row in rows if name in row])) for name in sorted(names)}
     means["score"] = means.get("si_sdr_db_gain", 0.0)
     if "pesq_gain" in means and "stoi_gain" in means:
-        means["score"] = means["pesq_gain"] + 10.0 * means["stoi_gain"]
+        means["score"] = means["pesq_gain"] + stoi_worth * means["stoi_gain"]
     return means
 
 

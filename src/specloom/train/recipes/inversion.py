@@ -17,7 +17,7 @@ from specloom.artifact import Header, ModelOrigin, NetworkHeader
 from specloom.dsp.mel import mel_filterbank
 from specloom.dsp.windows import padded_window
 from specloom.errors import ParameterError
-from specloom.inversion.chain import Networks, sound_blocks
+from specloom.inversion.chain import START, Networks, sound_blocks
 from specloom.inversion.features import MelInversion, MelSettings
 from specloom.inversion.inverter import TASK, de_emphasised
 from specloom.metrics import pesq_available, pesq_score, stoi_available, stoi_score
@@ -71,21 +71,24 @@ class Inversion:
         What the recordings are, for the model's file.
     magnitude_share : float
         Of the training: until then only magnitudes are learned.
-    perceptual : float
-        Weight of PESQ's model of hearing (for speech) beside the spectral losses.
-    seed, batch_size, n_frames : int
-        Frames of a piece that count, beyond those that networks look at.
+    kind : {"speech", "music"}
+        For speech PESQ's model of hearing is a further loss, and PESQ and STOI choose the checkpoint; for music the
+        spectral loss does.
+    seed, batch_size : int
+    n_frames : int
+        Frames of a piece that count, beyond those that networks look at; more where the losses need more samples.
     """
 
     train: Clips
     valid: Clips
     settings: MelSettings
     description: str = ""
-    magnitude_share: float = 0.45
-    perceptual: float = 0.2
+    magnitude_share: float = 0.35
+    kind: str = "speech"
     seed: int = 0
-    batch_size: int = 8
+    batch_size: int = 4
     n_frames: int = 96
+    perceptual_weight: float = 0.2
 
     name = "inversion"
     task = TASK
@@ -97,7 +100,14 @@ class Inversion:
     @property
     def batch_audio_s(self) -> float:
         """Seconds of sound in a batch."""
-        return self.batch_size * self.n_frames / self.settings.stft.frame_rate_hz
+        return self.batch_size * self._n_counted / self.settings.stft.frame_rate_hz
+
+    @property
+    def _n_counted(self) -> int:
+        """Frames that count: enough samples for the longest transform of the losses, after the edges are left out."""
+        config = self.settings.stft
+        least = config.n_fft + max(config.n_fft, *_resolutions_of(config.sample_rate))
+        return max(self.n_frames, -(-least // config.hop_length) + 2)
 
     @property
     def _magnitude_settings(self) -> dict[str, Any]:
@@ -113,6 +123,8 @@ class Inversion:
         settings = self.settings
         magnitude = MelToMagnitude(mel=settings.mel, power=settings.power, **self._magnitude_settings)
         refine = Refiner(n_bins=settings.stft.n_bins, hop_length=settings.stft.hop_length, **self._refine_settings)
+        for one in (self._transform, self._resolutions, self._hearing):
+            one.to(device)
         networks: dict[str, torch.nn.Module] = {_MAGNITUDE: magnitude.to(device), _REFINE: refine.to(device)}
         return State(
             networks=networks,
@@ -126,7 +138,7 @@ class Inversion:
 
     def batches(self, *, first_item: int, every: int, device: torch.device) -> Iterator[Batch]:
         """Pieces without end."""
-        n_frames = self.n_frames + 2 * _WARM_UP + sum(self._delays)
+        n_frames = self._n_counted + 2 * _WARM_UP + sum(self._delays)
         while True:
             items = range(first_item, first_item + self.batch_size)
             yield _together(
@@ -173,7 +185,7 @@ class Inversion:
         made = self._transform.samples(torch.view_as_complex(refined.contiguous()), inside)
         clean = samples[:, n_fft // 2 + begin * hop :][:, : made.shape[1]] * _per_sample(inside, hop)
         losses = self._losses(made, clean)
-        norm = descend(state, _REFINE, sum(losses.values(), torch.zeros(())), max_norm=1.0)
+        norm = descend(state, _REFINE, torch.stack(list(losses.values())).sum(), max_norm=1.0)
         return {name: loss.detach() for name, loss in losses.items()} | {"gradient_norm": norm}
 
     def _first_sound(self, state: State, mel: Tensor, inside: Tensor) -> tuple[Tensor, Tensor]:
@@ -185,7 +197,7 @@ class Inversion:
             wanted = network(mel, *zero_states(network, len(mel), state.device))[0][:, network.delay :]
             inside = inside[:, : wanted.shape[1]]
             planes = wanted.transpose(1, 2).cpu().numpy()
-            found = torch.from_numpy(reconstruct(np.ascontiguousarray(planes), config, quality="fast"))
+            found = torch.from_numpy(reconstruct(np.ascontiguousarray(planes), config, quality=START))
             first = found.to(state.device) * _per_sample(inside, config.hop_length)
             edge = config.n_fft // 2
             spec = self._transform.spectra(F.pad(first, (edge, edge))) * inside.unsqueeze(-1)
@@ -197,10 +209,13 @@ class Inversion:
         edge = self.settings.stft.n_fft // 2
         inner = slice(edge, made.shape[1] - edge)
         losses = {"spectral": self._resolutions(made[:, inner], clean[:, inner]).mean()}
-        if self.perceptual:
+        # What lies between harmonics is much of what logarithms see; the bands hold the level of what is heard.
+        bands = [self._transform.mel(self._transform.spectra(one[:, inner]).abs()) for one in (made, clean)]
+        losses["bands"] = log_and_loudness_error(*bands).mean()
+        if self.kind == "speech":
             rate = self.settings.stft.sample_rate
             heard, meant = (_at_rate(one[:, inner], rate, _LISTENED_HZ) for one in (made, clean))
-            losses["perceptual"] = self.perceptual * self._hearing(heard, meant).mean()
+            losses["perceptual"] = self.perceptual_weight * self._hearing(heard, meant).mean()
         return losses
 
     @cached_property
@@ -209,8 +224,7 @@ class Inversion:
 
     @cached_property
     def _resolutions(self) -> ResolutionsLoss:
-        rate = self.settings.stft.sample_rate
-        return ResolutionsLoss([2 ** round(np.log2(seconds * rate)) for seconds in (0.025, 0.05, 0.1)])
+        return ResolutionsLoss(_resolutions_of(self.settings.stft.sample_rate))
 
     @cached_property
     def _hearing(self) -> PerceptualLoss:
@@ -238,26 +252,28 @@ class Inversion:
     def evaluate(self, state: State) -> Mapping[str, float]:
         """Scores of held-back recordings after the whole way, as users go it.
 
-        ``spectral`` is the loss; ``pesq`` and ``stoi`` at 16 kHz, where they mean something. The score is PESQ plus
-        five times STOI (without the extra ``eval``, 0) minus the spectral loss.
+        ``spectral`` is the loss; ``pesq`` and ``stoi`` at 16 kHz, of speech where the extra ``eval`` is installed. The
+        score is PESQ plus five times STOI minus the spectral loss; of what was not taken, nothing.
         """
         networks = Networks(**{name: _as_session(state.evaluated(name), name) for name in (_MAGNITUDE, _REFINE)})
-        rows = [self._scores(networks, samples) for samples in self._held_back]
+        rows = [self._scores(networks, samples, state.device) for samples in self._held_back]
         names = {name for row in rows for name in row}
         means = {name: float(np.mean([row[name] for row in rows if name in row])) for name in sorted(names)}
         means["score"] = means.get("pesq", 0.0) + 5.0 * means.get("stoi", 0.0) - means["spectral"]
         return means
 
-    def _scores(self, networks: Networks, samples: FloatArray) -> dict[str, float]:
+    def _scores(self, networks: Networks, samples: FloatArray, device: torch.device) -> dict[str, float]:
         edge = self.settings.stft.n_fft // 2
-        emphasised = self._transform.emphasised(torch.from_numpy(samples)[None])
+        emphasised = self._transform.emphasised(torch.from_numpy(samples)[None].to(device))
         spec = self._transform.spectra(F.pad(emphasised, (edge, edge)))
-        mel = self._transform.mel(spec.abs())[0].T.numpy()
+        mel = self._transform.mel(spec.abs())[0].T.cpu().numpy()
         blocks = sound_blocks(self.features, networks, [mel], length=len(samples))
         made = np.concatenate(list(de_emphasised(blocks, self.settings.preemphasis)))
-        both = torch.from_numpy(np.stack([made, samples]))
+        both = torch.from_numpy(np.stack([made, samples])).to(device)
         scores = {"spectral": float(self._resolutions(both[:1], both[1:])[0])}
-        heard, meant = _at_rate(both, self.settings.stft.sample_rate, _LISTENED_HZ).numpy()
+        if self.kind != "speech":
+            return scores
+        heard, meant = _at_rate(both, self.settings.stft.sample_rate, _LISTENED_HZ).cpu().numpy()
         found = {
             "pesq": number_or_none(lambda: pesq_score(meant, heard, _LISTENED_HZ)) if pesq_available() else None,
             "stoi": number_or_none(lambda: stoi_score(meant, heard, _LISTENED_HZ)) if stoi_available() else None,
@@ -301,17 +317,22 @@ class Inversion:
         }
 
 
-class _Transform:
+class _Transform(torch.nn.Module):
     """The transform that the settings describe, on tensors: frames first."""
 
+    _window: Tensor
+    _filters: Tensor
+    tilt: Tensor
+
     def __init__(self, settings: MelSettings) -> None:
+        super().__init__()
         self._settings, self._config = settings, settings.stft
-        self._window = torch.from_numpy(padded_window(settings.stft).astype(np.float32))
-        self._filters = torch.from_numpy(mel_filterbank(settings.mel).copy())
+        self.register_buffer("_window", torch.from_numpy(padded_window(settings.stft).astype(np.float32)))
+        self.register_buffer("_filters", torch.from_numpy(mel_filterbank(settings.mel).copy()))
         coefficient = settings.preemphasis or 0.0
         turns = torch.exp(-1j * torch.pi * torch.arange(settings.stft.n_bins) / (settings.stft.n_bins - 1))
         # What de-emphasis does to each bin.
-        self.tilt = 1.0 / (1.0 - coefficient * turns).abs()
+        self.register_buffer("tilt", 1.0 / (1.0 - coefficient * turns).abs())
 
     def spectra(self, samples: Tensor) -> Tensor:
         """``(batch, n_samples)`` -> complex ``(batch, n_frames, n_bins)``; frames begin with the first sample."""
@@ -352,7 +373,7 @@ class _Transform:
         if self._settings.preemphasis is None:
             return samples
         n_samples = samples.shape[-1]
-        turns = torch.exp(-2j * torch.pi * torch.fft.rfftfreq(n_samples))
+        turns = torch.exp(-2j * torch.pi * torch.fft.rfftfreq(n_samples, device=samples.device))
         spec = torch.fft.rfft(samples) / (1.0 - self._settings.preemphasis * turns)
         made: Tensor = torch.fft.irfft(spec, n_samples)
         return made
@@ -364,22 +385,39 @@ def inversion(request: Request) -> Inversion:
 
     assert isinstance(request, InversionRequest)
     recipe = Recipe.load(request.spectrogram)
+    _require_learnable(recipe, request.spectrogram)
     found = find_sounds(request.recordings)
     rate = rate_of(recipe, request.sample_rate, found)
-    if recipe.mel_frame_step != 1:
-        raise ParameterError(
-            f"spectrogram={request.spectrogram!r} has mel_frame_step={recipe.mel_frame_step}: networks for inversion "
-            "learn every frame (1)"
-        )
     settings = mel_settings(recipe, rate)
     train, valid = held_back(found, sample_rate=rate, folder=request.folder, seed=request.seed)
     return Inversion(
         train=train.speech,
         valid=valid.speech,
         settings=settings,
+        kind=request.kind,
         description=f"{named(request.recordings)} ({len(train.speech)} recordings)",
         seed=request.seed,
     )
+
+
+def _require_learnable(recipe: Recipe, said: str) -> None:
+    """Refuse what would end training in the middle, or never be asked for."""
+    step, frames = recipe.mel_frame_step, recipe.frames
+    for has, learnable in (
+        (f"mel_frame_step={step}", step == 1),
+        (f"center={frames.center}", frames.center),
+        (f"n_fft={frames.n_fft}", frames.n_fft % 2 == 0),
+    ):
+        if not learnable:
+            raise ParameterError(
+                f"recipe={said!r} has {has}: networks for inversion learn every frame (mel_frame_step=1), centred "
+                "(center=true), of an even n_fft"
+            )
+
+
+def _resolutions_of(sample_rate: int) -> list[int]:
+    """Transform lengths of the losses: the powers of two nearest to 25, 50 and 100 ms."""
+    return [2 ** round(np.log2(seconds * sample_rate)) for seconds in (0.025, 0.05, 0.1)]
 
 
 def _together(pieces: list[Piece]) -> Batch:

@@ -1,0 +1,235 @@
+"""Row: mel spectra of voices that no network has heard to sound, by librosa, by us classically, and with networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from importlib.util import find_spec
+
+import librosa
+import numpy as np
+
+import specloom
+from recordings import Clip, Recordings, inversion_sounds
+from results import Line, Result, three_decimals
+from settings import INVERSION_BARS, INVERSION_CUT_BAR, InversionBars
+from specloom import MelInverter, MelStream
+from specloom.dsp.level import de_emphasis, pre_emphasis
+from specloom.inversion import MelSettings
+from specloom.metrics import dnsmos_available, dnsmos_score, log_spectral_distance_db, pesq_score, stoi_score
+from specloom.runtime import shipped_models
+from timing import timed
+
+RATE = 16_000
+LIBROSA_ITERATIONS = 64
+Rated = Callable[[np.ndarray], float]
+FIGURES = ("PESQ", "STOI", "LSD dB", "DNSMOS", "DistillMOS")
+
+
+@dataclass
+class Way:
+    """One way from mel to sound: what it gives of each clip, and what it costs."""
+
+    figures: dict[str, list[float]] = field(default_factory=dict)
+    shares: list[float] = field(default_factory=list)
+    peaks_db: list[float] = field(default_factory=list)
+
+    def mean(self, figure: str) -> float:
+        return float(np.mean(self.figures.get(figure, [float("nan")])))
+
+    @property
+    def cost(self) -> float:
+        """Of real time, the median over clips."""
+        return float(np.median(self.shares))
+
+
+def measure(recordings: Recordings, rounds: int) -> list[Result]:
+    quick = rounds == 1
+    return [_measured(model, inversion_sounds(recordings.folder, model, quick=quick)) for model in _models()]
+
+
+def _models() -> list[str]:
+    return [name for name in INVERSION_BARS if name in shipped_models("inversion")]
+
+
+def _measured(model: str, recordings: Recordings) -> Result:
+    inverter = MelInverter(model)
+    mos = _distill_mos()
+    ways: dict[str, Way] = {}
+    for clip in recordings.clips:
+        rate = inverter.settings.stft.sample_rate
+        samples = np.asarray(specloom.resample(clip.samples, clip.sample_rate, rate), dtype=np.float32)
+        mel = _mel(samples, inverter.settings)
+        for name, call in _calls(inverter, mel, samples.size).items():
+            seconds, made = timed(call)
+            way = ways.setdefault(name, Way())
+            way.shares.append(seconds / (samples.size / rate))
+            way.peaks_db.append(20 * float(np.log10(np.abs(made).max() / np.abs(samples).max())))
+            for figure, value in _figures(samples, made, rate, mos).items():
+                way.figures.setdefault(figure, []).append(value)
+    return _result(model, inverter, ways, recordings)
+
+
+def _mel(samples: np.ndarray, settings: MelSettings) -> np.ndarray:
+    if settings.preemphasis is not None:
+        samples = np.asarray(pre_emphasis(samples, settings.preemphasis), dtype=np.float32)
+    return specloom.mel_filterbank(settings.mel) @ np.abs(specloom.stft(samples, settings.stft)) ** settings.power
+
+
+def _calls(inverter: MelInverter, mel: np.ndarray, length: int) -> dict[str, Callable[[], np.ndarray]]:
+    settings = inverter.settings
+    classical = {
+        f"Specloom, {quality}": partial(specloom.reconstruct_mel, mel, settings, quality=quality, length=length)
+        for quality in ("fast", "balanced", "best")
+    }
+    return {
+        "librosa mel_to_audio": partial(_librosa, mel, settings, length),
+        **classical,
+        "Specloom, neural": partial(inverter.process, mel, length=length),
+        "Specloom, neural, streamed frame by frame": partial(_streamed, inverter, mel, length),
+    }
+
+
+def _librosa(mel: np.ndarray, settings: MelSettings, length: int) -> np.ndarray:
+    config = settings.stft
+    np.random.seed(0)  # noqa: NPY002 (librosa draws its first phase from numpy's old generator)
+    made = librosa.feature.inverse.mel_to_audio(
+        mel,
+        sr=config.sample_rate,
+        n_fft=config.n_fft,
+        hop_length=config.hop_length,
+        win_length=config.win_length,
+        power=settings.power,
+        n_iter=LIBROSA_ITERATIONS,
+        length=length,
+    )
+    return made if settings.preemphasis is None else np.asarray(de_emphasis(made, settings.preemphasis), np.float32)
+
+
+def _streamed(inverter: MelInverter, mel: np.ndarray, length: int) -> np.ndarray:
+    stream = MelStream(inverter)
+    pieces = [stream.push(mel[:, frame]) for frame in range(mel.shape[1])]
+    return np.concatenate([*pieces, stream.finish(length)])
+
+
+def _figures(
+    clean: np.ndarray, made: np.ndarray, rate: int, mos: Callable[[np.ndarray], float] | None
+) -> dict[str, float]:
+    meant, heard = (np.asarray(specloom.resample(each, rate, RATE), dtype=np.float32) for each in (clean, made))
+    config = specloom.StftConfig(sample_rate=rate, n_fft=2048, hop_length=512)
+    found = {
+        "PESQ": pesq_score(meant, heard, RATE),
+        "STOI": stoi_score(meant, heard, RATE),
+        "LSD dB": float(log_spectral_distance_db(*(np.abs(specloom.stft(each, config)) for each in (made, clean)))),
+    }
+    if dnsmos_available():
+        found["DNSMOS"] = dnsmos_score(heard, RATE).overall
+    if mos is not None:
+        found["DistillMOS"] = mos(heard)
+    return found
+
+
+def _distill_mos() -> Rated | None:
+    """Microsoft's DistillMOS, where the package is installed."""
+    if find_spec("distillmos") is None:
+        return None
+    import distillmos
+    import torch
+
+    model = distillmos.ConvTransformerSQAModel().eval()
+
+    def rated(samples: np.ndarray) -> float:
+        with torch.no_grad():
+            return float(model(torch.from_numpy(samples)[None]))
+
+    return rated
+
+
+def _result(model: str, inverter: MelInverter, ways: dict[str, Way], recordings: Recordings) -> Result:
+    bars = INVERSION_BARS[model]
+    neural, best = ways["Specloom, neural"], ways["Specloom, best"]
+    known = [figure for figure in FIGURES if figure in neural.figures]
+    lines = [
+        Line(
+            what=f"{name}: {', '.join(known)}; of real time",
+            ours="" if name.startswith("librosa") else _said(way, known),
+            peer=_said(way, known) if name.startswith("librosa") else "",
+        )
+        for name, way in ways.items()
+    ]
+    held = _held(bars, neural, best)
+    gains = np.subtract(neural.figures["PESQ"], best.figures["PESQ"])
+    low, high = np.percentile(gains, [10, 90])
+    spread = f"{gains.mean():+.3f} (10th and 90th percentile {low:+.2f}, {high:+.2f})"
+    peaks = np.subtract(neural.peaks_db, best.peaks_db)
+    lines += [
+        Line(what="PESQ over our 'best', by clip", ours=spread),
+        Line(
+            what="loudest sample over that of our 'best', by clip",
+            ours=f"{np.median(peaks):+.1f} dB (10th and 90th percentile {np.percentile(peaks, 10):+.1f}, "
+            f"{np.percentile(peaks, 90):+.1f})",
+        ),
+        *_cut(inverter, recordings.clips[0]),
+        *held,
+    ]
+    latency = MelStream(inverter).latency_s
+    return Result(
+        name=f"inversion-{model}",
+        title=f"mel spectra to sound with networks, model {model}: {inverter.settings}",
+        measured=" / ".join(line.ours for line in held),
+        bar=" / ".join(line.bar for line in held),
+        lines=tuple(lines),
+        audio=recordings.words,
+        peer=f"librosa {librosa.__version__} feature.inverse.mel_to_audio, {LIBROSA_ITERATIONS} iterations",
+        notes=(
+            f"Figures are means over clips, at 16 kHz but for LSD (log-spectral distance, 2048/512). The stream gives "
+            f"samples out {1000 * latency:.0f} ms after they were analysed; frames come one by one. Cost is CPU time "
+            "on one thread, everything included, the median over clips.",
+        ),
+    )
+
+
+def _cut(inverter: MelInverter, clip: Clip) -> list[Line]:
+    """Frame by frame against all at once, of the largest sample."""
+    rate = inverter.settings.stft.sample_rate
+    samples = np.asarray(specloom.resample(clip.samples, clip.sample_rate, rate), dtype=np.float32)
+    mel = _mel(samples, inverter.settings)
+    frames = np.split(mel, mel.shape[1], axis=1)
+    whole, blocks = inverter.process(mel), np.concatenate(list(inverter.blocks(frames)))
+    stream = MelStream(inverter)
+    at_once = np.concatenate([stream.push(mel), stream.finish(samples.size)])
+    lines = []
+    for what, one, other in (
+        ("in blocks of a frame against the whole", blocks, whole),
+        ("streamed frame by frame against all frames at once", _streamed(inverter, mel, samples.size), at_once),
+    ):
+        apart = float(np.abs(one - other).max() / np.abs(other).max())
+        lines.append(
+            Line(what=what, ours=f"{apart:.1e}", bar=f"≤ {INVERSION_CUT_BAR:g}", met=apart <= INVERSION_CUT_BAR)
+        )
+    return lines
+
+
+def _said(way: Way, known: list[str]) -> str:
+    return " / ".join([*(three_decimals(way.mean(figure)) for figure in known), f"{way.cost:.4f}"])
+
+
+def _held(bars: InversionBars, neural: Way, best: Way) -> list[Line]:
+    lines = []
+    for figure, bar in bars.least.items():
+        value = neural.mean(figure)
+        # What could not be measured hinders nothing.
+        met = None if np.isnan(value) else value >= bar
+        lines.append(Line(what=f"neural: {figure}", ours=three_decimals(value), bar=f"≥ {bar:g}", met=met))
+    for figure, bar in bars.gain.items():
+        sign = -1.0 if figure.startswith("LSD") else 1.0
+        value = sign * (neural.mean(figure) - best.mean(figure))
+        what = f"neural: {figure} {'below' if sign < 0 else 'over'} our 'best'"
+        lines.append(Line(what=what, ours=f"{value:+.3f}", bar=f"≥ {bar:g}", met=value >= bar))
+    if bars.most_cost is not None:
+        met = neural.cost <= bars.most_cost
+        lines.append(
+            Line(what="neural: share of real time", ours=f"{neural.cost:.4f}", bar=f"≤ {bars.most_cost:g}", met=met)
+        )
+    return lines

@@ -1,0 +1,280 @@
+"""Laws of mel spectra to sound by networks: level, silence, cuts, edges; held with the model that ships."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from specloom import (
+    LIBROSA,
+    SPEECH16,
+    SPOOF,
+    TACOTRON,
+    Audio,
+    MelInverter,
+    MelStream,
+    ParameterError,
+    SpecloomWarning,
+    load,
+    mel_filterbank,
+    reconstruct_mel,
+    resample,
+    sounds,
+    stft,
+)
+from specloom.inversion.chain import magnitudes
+from specloom.inversion.features import MelSettings, parse_features
+from specloom.recipes.neural import mel_settings
+
+CONFIG = SPEECH16.stft_config(16_000)
+
+
+@pytest.fixture(scope="module")
+def inverter() -> MelInverter:
+    return MelInverter("speech16")
+
+
+@pytest.fixture(scope="module")
+def voice() -> np.ndarray:
+    spoken = load(sounds.path("speech"))
+    return resample(spoken.samples[: 3 * spoken.sample_rate], spoken.sample_rate, 16_000).astype(np.float32)
+
+
+def mel_of(samples: np.ndarray) -> np.ndarray:
+    mel = mel_filterbank(SPEECH16.mel_config(16_000)) @ np.abs(stft(samples, CONFIG))
+    mel.flags.writeable = False
+    return mel
+
+
+@pytest.mark.parametrize("factor", [1e-6, 1e-3, 1e4])
+def test_level_is_kept_at_any_level(inverter, voice, factor):
+    mel = mel_of(voice)
+    made = inverter.process(mel, length=voice.size)
+    scaled = inverter.process((mel * np.float32(factor)).astype(np.float32), length=voice.size)
+    # Rounding may change in which order phases spread, and so single frames; never the level.
+    assert 20 * abs(np.log10(np.abs(scaled).max() / np.abs(made).max() / factor)) < 0.5
+    level = np.sqrt(np.mean(made**2)) / np.sqrt(np.mean(voice**2))
+    assert 20 * abs(np.log10(level)) < 1.0
+
+
+def test_twice_as_loud_is_twice_as_loud(inverter, voice):
+    mel = mel_of(voice)
+    made, louder = (inverter.process(each, length=voice.size) for each in (mel, mel * np.float32(2.0)))
+    # Rounding may change in which order phases spread, and so single frames.
+    assert np.sqrt(np.mean((louder - 2 * made) ** 2)) < 0.03 * np.sqrt(np.mean((2 * made) ** 2))
+    spread = [
+        np.concatenate([*magnitudes(inverter.features, inverter.networks, [mel * factor])], axis=1)
+        for factor in np.float32([1.0, 2.0])
+    ]
+    np.testing.assert_allclose(spread[1], 2 * spread[0], rtol=1e-4, atol=1e-5 * spread[0].max())
+
+
+def test_magnitudes_have_the_mel_spectrum_that_was_given(inverter, voice):
+    mel = mel_of(voice)
+    made = np.concatenate([*magnitudes(inverter.features, inverter.networks, [mel])], axis=1)
+    assert made.shape == (513, mel.shape[1])
+    again = mel_filterbank(SPEECH16.mel_config(16_000)) @ made
+    loud = mel > 1e-3 * mel.max()
+    assert np.median(np.abs(again[loud] / mel[loud] - 1)) < 0.05
+
+
+def test_silence_stays_silence(inverter):
+    assert not inverter.process(np.zeros((80, 50), np.float32)).any()
+    stream = MelStream(inverter)
+    assert not np.concatenate([stream.push(np.zeros((80, 50))), stream.finish()]).any()
+
+
+def test_silence_between_words_stays_silence(inverter, voice):
+    gap = np.zeros(16_000, np.float32)
+    made = inverter.process(mel_of(np.concatenate([voice, gap, voice])), length=2 * voice.size + gap.size)
+    quiet = made[voice.size + 2_000 : voice.size + gap.size - 2_000]
+    assert np.abs(quiet).max() < 1e-4 * np.abs(made).max()
+
+
+@pytest.mark.parametrize("n_frames", [1, 2, 3, 7])
+def test_few_frames_do_not_blow_up(inverter, voice, n_frames):
+    mel = mel_of(voice)[:, 80 : 80 + n_frames]
+    made = inverter.process(mel, length=256 * n_frames)
+    classical = reconstruct_mel(mel, SPEECH16, quality="best", length=256 * n_frames)
+    assert made.shape == (256 * n_frames,)
+    assert np.isfinite(made).all()
+    assert np.abs(made).max() <= 1.122 * np.abs(classical).max() + 1e-9
+
+
+def test_edges_of_a_cut_voice_do_not_blow_up(inverter, voice):
+    # It begins and ends in the middle of a vowel.
+    for start in (12_345, 20_000):
+        cut = voice[start : start + 16_000]
+        mel = mel_of(cut)
+        made = inverter.process(mel, length=cut.size)
+        classical = reconstruct_mel(mel, SPEECH16, quality="best", length=cut.size)
+        for edge in (slice(0, 512), slice(-512, None)):
+            assert np.abs(made[edge]).max() <= 1.122 * np.abs(classical[edge]).max()
+
+
+@settings(max_examples=15, deadline=None)
+@given(cuts=st.lists(st.integers(1, 187), max_size=6, unique=True), length=st.sampled_from([None, 47_900]))
+def test_blocks_give_what_the_whole_gives(cuts, length):
+    mel = np.random.default_rng(3).gamma(0.3, 1.0, (80, 188)).astype(np.float32)
+    inverter = MelInverter("speech16")
+    whole = inverter.process(mel, length=length)
+    pieces = np.split(mel, sorted(cuts), axis=1)
+    joined = np.concatenate(list(inverter.blocks(pieces, length=length)))
+    np.testing.assert_allclose(joined, whole, atol=1e-4 * np.abs(whole).max())
+
+
+@settings(max_examples=10, deadline=None)
+@given(cuts=st.lists(st.integers(1, 59), max_size=6, unique=True), n_extra=st.integers(-300, 300))
+def test_a_stream_gives_the_same_however_frames_come(cuts, n_extra):
+    mel = np.random.default_rng(4).gamma(0.3, 1.0, (80, 60)).astype(np.float32)
+    inverter = MelInverter("speech16")
+    length = 59 * 256 + n_extra
+
+    def streamed(pieces):
+        stream = MelStream(inverter)
+        return np.concatenate([*(stream.push(piece) for piece in pieces), stream.finish(length)])
+
+    whole, joined = streamed([mel]), streamed(np.split(mel, sorted(cuts), axis=1))
+    assert whole.shape == (length,)
+    np.testing.assert_allclose(joined, whole, atol=1e-4 * np.abs(whole).max())
+
+
+@pytest.mark.parametrize("lookahead", [0, 2])
+def test_a_stream_is_as_late_as_it_says_and_no_later(inverter, voice, lookahead):
+    mel = mel_of(voice)
+    changed = mel.copy()
+    at = 90
+    changed[:, at:] = mel[:, at:][:, ::-1]
+    outputs = []
+    for each in (mel, changed):
+        stream = MelStream(inverter, lookahead=lookahead)
+        outputs.append(np.concatenate([stream.push(each[:, t]) for t in range(each.shape[1])]))
+        given_out, arrived = outputs[-1].size, (each.shape[1] - 1) * 256 + 512
+        assert arrived - given_out <= stream.latency_samples
+        assert stream.latency_s == stream.latency_samples / 16_000
+    # What had left before the change came is the same.
+    before = at * 256 + 512 - stream.latency_samples
+    np.testing.assert_array_equal(outputs[0][:before], outputs[1][:before])
+
+
+def test_a_stream_is_finished_without_frames(inverter):
+    assert MelStream(inverter).finish(100).shape == (100,)
+
+
+def test_channels_are_made_one_by_one(inverter, voice):
+    mel = mel_of(voice[:16_000])
+    both = inverter.process(np.stack([mel, mel[:, ::-1]]), length=16_000)
+    np.testing.assert_array_equal(both[0], inverter.process(mel, length=16_000))
+    np.testing.assert_array_equal(both[1], inverter.process(np.ascontiguousarray(mel[:, ::-1]), length=16_000))
+
+
+@pytest.mark.parametrize("recipe", [SPEECH16, TACOTRON])
+@pytest.mark.parametrize("quality", ["fast", "neural"])
+def test_reconstruct_mel_is_what_the_recipe_does(recipe, quality):
+    spoken = load(sounds.path("speech"))
+    recipe = replace(recipe, trim_db=None)
+    audio = Audio(
+        resample(spoken.samples[: 2 * spoken.sample_rate], spoken.sample_rate, recipe.sample_rate), recipe.sample_rate
+    )
+    spectrogram = recipe.analyse(audio)
+    made = recipe.synthesise(spectrogram, source="mel", quality=quality)
+    direct = reconstruct_mel(spectrogram.mel_magnitude(), recipe, quality=quality, length=audio.n_samples)
+    np.testing.assert_allclose(direct, made.samples, atol=1e-5)
+
+
+def test_what_no_model_knows_is_made_the_classical_way_and_said(voice):
+    settings_ = replace(SPEECH16, frames=replace(SPEECH16.frames, hop_length=200))
+    mel = mel_filterbank(SPEECH16.mel_config(16_000)) @ np.abs(stft(voice, settings_.stft_config(16_000)))
+    with pytest.warns(SpecloomWarning, match=r"hop 200.*'best' is used instead of 'neural'"):
+        made = reconstruct_mel(mel, settings_, quality="neural", length=voice.size)
+    np.testing.assert_array_equal(made, reconstruct_mel(mel, settings_, quality="best", length=voice.size))
+
+
+@pytest.mark.parametrize(
+    ("recipe", "hindrance"),
+    [
+        (replace(SPOOF, sample_rate=16_000), "every 4th frame"),
+        (replace(SPEECH16, synthesis=replace(SPEECH16.synthesis, power=1.2)), "power=1.2"),
+        (LIBROSA, "no model that ships knows"),
+    ],
+    ids=["step", "power", "rate"],
+)
+def test_what_networks_cannot_do_is_said(recipe, hindrance, voice):
+    spectrogram = recipe.analyse(Audio(voice, 16_000))
+    with pytest.warns(SpecloomWarning, match=hindrance):
+        made = recipe.synthesise(spectrogram, quality="neural")
+    assert made.samples.shape == voice.shape
+
+
+@pytest.mark.parametrize(
+    ("mel", "options", "message"),
+    [
+        (np.zeros((79, 5)), {}, r"\(79, 5\): \(..., 80, n_frames\)"),
+        (np.zeros((80, 0)), {}, "n_frames"),
+        (np.full((80, 5), -1.0), {}, "negative"),
+        (np.full((80, 5), np.nan), {}, "NaN"),
+        (np.zeros((80, 5)), {"quality": "good"}, "'good'"),
+        (np.zeros((80, 5)), {"quality": "fast", "model": "speech16"}, "a model is for"),
+        (np.zeros((80, 5)), {"length": -1}, "length=-1"),
+    ],
+)
+def test_what_is_no_mel_spectrum_is_refused(mel, options, message):
+    with pytest.raises(ParameterError, match=message):
+        reconstruct_mel(mel, SPEECH16, **({"quality": "neural"} | options))
+
+
+def test_settings_that_are_the_same_are_equal_and_differences_are_said():
+    usual = mel_settings(SPEECH16, 16_000)
+    same = replace(SPEECH16, preemphasis=0.0, mel=replace(SPEECH16.mel, fmax_hz=8_000.0))
+    assert mel_settings(same, 16_000) == usual
+    with pytest.raises(ParameterError, match=r"80 mels of magnitudes, and this one is of .*, to 7000 Hz"):
+        reconstruct_mel(
+            np.zeros((80, 5)),
+            replace(SPEECH16, mel=replace(SPEECH16.mel, fmax_hz=7_000.0)),
+            quality="neural",
+            model="speech16",
+        )
+    others = [
+        replace(SPEECH16, mel=replace(SPEECH16.mel, fmin_hz=20.0)),
+        replace(SPEECH16, mel=replace(SPEECH16.mel, scale="htk")),
+        replace(SPEECH16, mel=replace(SPEECH16.mel, norm=None)),
+        replace(SPEECH16, mel=replace(SPEECH16.mel, power=2.0)),
+        replace(SPEECH16, frames=replace(SPEECH16.frames, window="hamming")),
+        replace(SPEECH16, preemphasis=0.97),
+    ]
+    said = {str(mel_settings(recipe, 16_000)) for recipe in (SPEECH16, *others)}
+    assert len(said) == 1 + len(others)
+
+
+def test_a_stream_takes_no_frames_and_refuses_a_length_that_is_none(inverter):
+    stream = MelStream(inverter)
+    assert stream.push(np.zeros((80, 0))).size == 0
+    with pytest.raises(ParameterError, match="length=-5"):
+        stream.finish(-5)
+    empty = np.zeros((80, 0), np.float32)
+    joined = np.concatenate(list(inverter.blocks([empty, np.ones((80, 4), np.float32), empty])))
+    np.testing.assert_array_equal(joined, inverter.process(np.ones((80, 4), np.float32)))
+
+
+def test_settings_that_say_too_little_are_refused():
+    with pytest.raises(ParameterError, match="keeps each recording's own rate"):
+        reconstruct_mel(np.zeros((128, 5)), LIBROSA)
+    with pytest.raises(ParameterError, match="a Recipe or MelSettings"):
+        reconstruct_mel(np.zeros((80, 5)), "speech16")
+
+
+def test_a_model_for_other_settings_is_refused():
+    with pytest.raises(ParameterError, match="is for mel spectra of 16000 Hz"):
+        reconstruct_mel(np.zeros((80, 5)), TACOTRON, quality="neural", model="speech16")
+
+
+def test_settings_survive_the_file(inverter):
+    features = inverter.features
+    assert parse_features(features.to_json()) == features
+    assert features.settings == mel_settings(SPEECH16, 16_000)
+    with pytest.raises(ParameterError, match="must be the same"):
+        MelSettings(stft=CONFIG, mel=replace(SPEECH16.mel_config(16_000), n_fft=2048))
