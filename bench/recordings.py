@@ -92,7 +92,7 @@ def inversion_sounds(folder: Path | None, model: str, *, quick: bool) -> Recordi
         paths, what = _listed(folder, "music/", "test"), "recordings of music"
     else:
         others = _listed(folder, "voices/VCTK24k", "test")
-        paths = _listed(folder, "speech/", "test") + others[:: max(1, len(others) // 11)]
+        paths = _listed(folder, "speech/", "test")[::2] + others[:: max(1, len(others) // 11)]
         what = "recordings of speech, speakers that were not trained on"
     rate = STREAMING_RATE if model.endswith("16") else SAMPLE_RATE
     clips = tuple(_clip(path, not model.startswith("music"), rate) for path in (paths[:2] if quick else paths))

@@ -49,6 +49,11 @@ def measure(recordings: Recordings, rounds: int) -> list[Result]:
     return [_measured(model, inversion_sounds(recordings.folder, model, quick=quick)) for model in _models()]
 
 
+def _is_rated(name: str) -> bool:
+    """Whether listeners' opinions are asked for, which takes longest."""
+    return name in ("librosa mel_to_audio", "Specloom, best", "Specloom, neural")
+
+
 def _models() -> list[str]:
     return [name for name in INVERSION_BARS if name in shipped_models("inversion")]
 
@@ -66,7 +71,7 @@ def _measured(model: str, recordings: Recordings) -> Result:
             way = ways.setdefault(name, Way())
             way.shares.append(seconds / (samples.size / rate))
             way.peaks_db.append(20 * float(np.log10(np.abs(made).max() / np.abs(samples).max())))
-            for figure, value in _figures(samples, made, rate, mos).items():
+            for figure, value in _figures(samples, made, rate, mos, rated=_is_rated(name)).items():
                 way.figures.setdefault(figure, []).append(value)
     return _result(model, inverter, ways, recordings)
 
@@ -81,7 +86,7 @@ def _calls(inverter: MelInverter, mel: np.ndarray, length: int) -> dict[str, Cal
     settings = inverter.settings
     classical = {
         f"Specloom, {quality}": partial(specloom.reconstruct_mel, mel, settings, quality=quality, length=length)
-        for quality in ("fast", "balanced", "best")
+        for quality in ("fast", "best")
     }
     return {
         "librosa mel_to_audio": partial(_librosa, mel, settings, length),
@@ -113,9 +118,7 @@ def _streamed(inverter: MelInverter, mel: np.ndarray, length: int) -> np.ndarray
     return np.concatenate([*pieces, stream.finish(length)])
 
 
-def _figures(
-    clean: np.ndarray, made: np.ndarray, rate: int, mos: Callable[[np.ndarray], float] | None
-) -> dict[str, float]:
+def _figures(clean: np.ndarray, made: np.ndarray, rate: int, mos: Rated | None, *, rated: bool) -> dict[str, float]:
     meant, heard = (np.asarray(specloom.resample(each, rate, RATE), dtype=np.float32) for each in (clean, made))
     config = specloom.StftConfig(sample_rate=rate, n_fft=2048, hop_length=512)
     found = {
@@ -123,9 +126,9 @@ def _figures(
         "STOI": stoi_score(meant, heard, RATE),
         "LSD dB": float(log_spectral_distance_db(*(np.abs(specloom.stft(each, config)) for each in (made, clean)))),
     }
-    if dnsmos_available():
+    if rated and dnsmos_available():
         found["DNSMOS"] = dnsmos_score(heard, RATE).overall
-    if mos is not None:
+    if rated and mos is not None:
         found["DistillMOS"] = mos(heard)
     return found
 
