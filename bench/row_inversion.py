@@ -19,6 +19,7 @@ from specloom.dsp.level import de_emphasis, pre_emphasis
 from specloom.inversion import MelSettings
 from specloom.metrics import dnsmos_available, dnsmos_score, log_spectral_distance_db, pesq_score, stoi_score
 from specloom.runtime import shipped_models
+from specloom.tasks.scores import number_or_none
 from timing import timed
 
 RATE = 16_000
@@ -122,15 +123,16 @@ def _figures(clean: np.ndarray, made: np.ndarray, rate: int, mos: Rated | None, 
     meant, heard = (np.asarray(specloom.resample(each, rate, RATE), dtype=np.float32) for each in (clean, made))
     config = specloom.StftConfig(sample_rate=rate, n_fft=2048, hop_length=512)
     found = {
-        "PESQ": pesq_score(meant, heard, RATE),
-        "STOI": stoi_score(meant, heard, RATE),
+        "PESQ": number_or_none(lambda: pesq_score(meant, heard, RATE)),
+        "STOI": number_or_none(lambda: stoi_score(meant, heard, RATE)),
         "LSD dB": float(log_spectral_distance_db(*(np.abs(specloom.stft(each, config)) for each in (made, clean)))),
     }
     if rated and dnsmos_available():
         found["DNSMOS"] = dnsmos_score(heard, RATE).overall
     if rated and mos is not None:
         found["DistillMOS"] = mos(heard)
-    return found
+    # PESQ refuses some music: it hears no utterance there.
+    return {figure: value for figure, value in found.items() if value is not None}
 
 
 def _distill_mos() -> Rated | None:

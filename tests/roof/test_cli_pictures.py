@@ -162,9 +162,13 @@ def test_cli_plot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = str(sounds.path("speech").parent)
     plot = ["plot", folder, "-o", str(tmp_path / "out"), "--which", "mel", "--format", "svg", "--colour-bar", "no"]
     assert main(plot) == 0
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["music.svg", "speech.svg"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "music.svg",
+        "speech-by-librosa.svg",
+        "speech.svg",
+    ]
     assert main(plot) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == "2 skipped"
+    assert capsys.readouterr().out.splitlines()[-1] == "3 skipped"
     os.utime(tmp_path / "out" / "music.svg", (1, 1))
     assert main(plot) == 1
     assert "--overwrite" in capsys.readouterr().err

@@ -34,7 +34,7 @@ def write_inversion_demo(speech: Audio, folder: Path) -> Section:
         save(folder / FOLDER / f"{each.key}.wav", each.audio)
         # Phases are made anew, so a distance between samples means nothing.
         scores = replace(judge.scores(each.audio.samples, speech.samples, speech.sample_rate), si_sdr_db=None)
-        heard.append(each if each.key == "original" else replace(each, scores=scores))
+        heard.append(replace(each, scores=scores))
     return Section(
         heading="Sound from 80 mel bands",
         introduction="What most networks for speech give out is a mel spectrogram: 80 bands, 62.5 frames a second, no "
@@ -42,7 +42,7 @@ def write_inversion_demo(speech: Audio, folder: Path) -> Section:
         f"specloom, and with the help of networks (--quality neural). The sounds lie in the folder {FOLDER}/.",
         parts=(
             *heard_cards(heard, prefix=_PREFIX, before="librosa", after="neural"),
-            heard_table(heard, prefix=_PREFIX, strong="neural", caption="Compared with the recording"),
+            heard_table(heard, prefix=_PREFIX, strong="neural", caption="Compared with the recording (above)"),
             Note(
                 text="librosa is not needed to make this page: its sound ships with Specloom, made by "
                 "docs/make_librosa_sound.py with librosa.feature.inverse.mel_to_audio as it is."
@@ -65,5 +65,4 @@ def _heard(speech: Audio) -> list[Heard]:
         ),
         Heard(key="classical", heading="Specloom, classical", caption="--quality best.", audio=classical),
         Heard(key="neural", heading="Specloom, neural", caption="--quality neural, the model speech16.", audio=neural),
-        Heard(key="original", heading="The recording", caption="What the bands were taken from.", audio=speech),
     ]
