@@ -21,7 +21,7 @@ from specloom.page.roundtrip import cards, method, verdict_parts, write_figures
 from specloom.recipes import LIBROSA, SPOOF_AS_WRITTEN, TACOTRON, Recipe
 from specloom.tasks.roundtrip import RoundtripReport, roundtrip
 
-_FIGURE_DPI = 96
+_FIGURE_DPI = 90
 
 
 @dataclass(frozen=True, kw_only=True)
