@@ -22,7 +22,7 @@ class StftStream:
 
     Notes
     -----
-    Law: all frames together are `stft` of all samples together (tests/laws/test_stream_laws.py).
+    Law: all frames together are `stft` of all samples together (tests/laws/test_recipe_streaming.py).
     """
 
     def __init__(self, config: StftConfig) -> None:
@@ -61,7 +61,8 @@ class IstftStream:
     Notes
     -----
     Law: all samples together are `istft` of all frames together, up to the rounding of sums
-    (tests/laws/test_stream_laws.py). The frames that reach into the next ones are kept and transformed again with them.
+    (tests/laws/test_picture_laws.py). The frames that reach into the next ones are kept and transformed again with
+    them.
     """
 
     def __init__(self, config: StftConfig, length: int | None = None) -> None:

@@ -91,6 +91,7 @@ def reconstruct_mel(
     """
     if quality not in get_args(Quality):
         raise ParameterError(f"quality={quality!r}: allowed are {', '.join(get_args(Quality))}")
+    require_neural(quality, model)
     known = _known(settings)
     if quality == "neural":
         inverter = inverter_for(known, model, threads=threads)
@@ -98,12 +99,23 @@ def reconstruct_mel(
             return inverter.process(mel, length=length)
         warnings.warn(no_model(known), SpecloomWarning, stacklevel=2)
         quality = INSTEAD
-    elif model is not None:
-        raise ParameterError(f"model={str(model)!r} with quality={quality!r}: a model is for quality='neural'")
     bins = mel_to_magnitude(mel, known.mel)
     magnitude = np.asarray(bins if known.power == 1.0 else np.sqrt(bins), dtype=np.float32)
     samples = classical.reconstruct(magnitude, known.stft, quality=quality, length=length, threads=threads)
     return samples if known.preemphasis is None else np.asarray(de_emphasis(samples, known.preemphasis), np.float32)
+
+
+def require_neural(quality: Quality | None, model: str | Path | None) -> None:
+    """Refuse a model where no network is asked for.
+
+    Raises
+    ------
+    ParameterError
+    """
+    if model is not None and quality != "neural":
+        raise ParameterError(
+            f"model={str(model)!r} with quality={quality!r}: a model is for quality='neural' (--quality neural)"
+        )
 
 
 def _known(settings: Recipe | MelSettings) -> MelSettings:

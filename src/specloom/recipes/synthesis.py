@@ -23,7 +23,7 @@ from specloom.inversion import MelInverter
 from specloom.phase.griffin_lim import griffin_lim
 from specloom.phase.reconstruct import reconstruct
 from specloom.recipes.analysis import at_rate
-from specloom.recipes.neural import INSTEAD, inverter_for, mel_settings, no_model
+from specloom.recipes.neural import INSTEAD, inverter_for, mel_settings, no_model, require_neural
 from specloom.recipes.recipe import GriffinLim, PhaseQuality, Quality, Recipe, Reconstruct, Source, Synthesis
 from specloom.recipes.scales import FloatArray
 from specloom.recipes.spectrogram import Origin, Spectrogram, remembered_peak
@@ -160,9 +160,8 @@ def choose_way(
     ArtifactError
         When the model's file is not there or damaged.
     """
+    require_neural(quality, model)
     if quality != "neural":
-        if model is not None:
-            raise ParameterError(f"model={str(model)!r} with quality={quality!r}: a model is for quality='neural'")
         return Way(source=choose_source(source, held), quality=quality)
     if phase_known:
         return Way(source=choose_source(source, held))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from specloom.errors import ArtifactError, ImageFileError, ParameterError
 from specloom.io.image import READ_SUFFIXES
+from specloom.recipes.neural import require_neural
 from specloom.recipes.recipe import Quality
 from specloom.tasks.batch import Batch, Found, Job, Outcome, find_all, without_rivals
 from specloom.tasks.finished import Wanted, clips, digest, kept, quality_said, said, told_of_other_ways, write_sound
@@ -95,8 +96,7 @@ def listen_files(
         raise ParameterError(f"sound_format={sound_format!r}: allowed are 'wav' and 'flac'")
     if quality is not None and quality not in get_args(Quality):
         raise ParameterError(f"quality={quality!r}: allowed are {', '.join(get_args(Quality))}")
-    if model is not None and quality != "neural":
-        raise ParameterError(f"model={str(model)!r}: a model is for quality='neural' (--quality neural)")
+    require_neural(quality, model)
     suffixes = {*READ_SUFFIXES, ".npz"} if recipe is None else {*READ_SUFFIXES, ".npz", ".npy"}
     hints = hints or Hints()
     found = find_all(map(Path, inputs), Path(out_dir), lambda path: find_spectrograms(path, suffixes))
