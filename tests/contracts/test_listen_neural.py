@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from specloom import SPEECH16, SPOOF, load, picture, sounds
+from specloom import SPEECH16, SPOOF, Picture, load, picture, sounds
 from specloom.artifact import read_artifact, write_artifact
 from specloom.errors import ArtifactError, ParameterError
 from specloom.inversion import MelInverter
@@ -107,7 +107,7 @@ def test_an_exact_picture_needs_nothing_and_nothing_is_told(tmp_path):
     assert "neural" not in made.message
 
 
-def test_a_picture_like_another_is_made_by_the_model_that_is_named(other_model, tmp_path):
+def test_a_picture_like_another_is_made_by_the_model_that_is_named(other_model, tmp_path, monkeypatch):
     from PIL import Image
 
     ours = picture(SPEECH16.analyse(load(sounds.path("speech"))), array="mel").save(tmp_path / "ours.png")
@@ -124,6 +124,11 @@ def test_a_picture_like_another_is_made_by_the_model_that_is_named(other_model, 
     assert heard(like=ours).status == "skipped"
     assert "networks" in heard(like=ours, model=other_model).message
     assert heard(like=ours, model=tmp_path / "no.zip").status == "failed"
+    used = []
+    audio = Picture.audio
+    monkeypatch.setattr(Picture, "audio", lambda self, *a, **k: used.append(k.get("model")) or audio(self, *a, **k))
+    assert heard(like=ours, model=other_model, overwrite=True).status == "done"
+    assert used == [other_model]
     assert "stranger's picture" in heard(model=other_model, sample_rate=16_000).message
 
 
