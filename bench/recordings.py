@@ -85,17 +85,20 @@ def streaming_speech(folder: Path | None) -> Recordings:
 
 
 def inversion_sounds(folder: Path | None, model: str, *, quick: bool) -> Recordings:
-    """What no model for inversion was trained on: speakers of both test sets, or music."""
+    """What no model for inversion was trained on: speakers of both test sets, or all of the recorded music."""
     if folder is None:
         return shipped()
+    rate = STREAMING_RATE if model.endswith("16") else SAMPLE_RATE
     if model.startswith("music"):
-        paths, what = _listed(folder, "music/", "test"), "recordings of music"
+        paths = [path for path in _listed(folder, "music/", "test") if "rendered" not in str(path.relative_to(folder))]
+        what = f"stretches of {len(paths)} recordings of music, pieces that were not trained on"
+        clips = tuple(clip for path in paths for clip in _stretches(path, rate))
     else:
         others = _listed(folder, "voices/VCTK24k", "test")
         paths = _listed(folder, "speech/", "test")[::2] + others[:: max(1, len(others) // 11)]
         what = "recordings of speech, speakers that were not trained on"
-    rate = STREAMING_RATE if model.endswith("16") else SAMPLE_RATE
-    clips = tuple(_clip(path, not model.startswith("music"), rate) for path in (paths[:2] if quick else paths))
+        clips = tuple(_clip(path, True, rate) for path in (paths[:2] if quick else paths))
+    clips = clips[:2] if quick else clips
     return Recordings(f"{len(clips)} {what}, up to {LONGEST_S:.0f} s each (see bench/README.md)", clips, folder)
 
 
@@ -120,6 +123,15 @@ def _manifest(folder: Path) -> list[dict[str, str]]:
         raise SystemExit(f"{path} is missing: --audio needs a folder with that list (columns path, split)")
     with path.open(newline="", encoding="utf-8") as lines:
         return list(csv.DictReader(lines))
+
+
+def _stretches(path: Path, sample_rate: int) -> list[Clip]:
+    """All of a piece of music, cut; no rest that is shorter than half a stretch, unless it is all there is."""
+    audio = specloom.load(path, channels="mono")
+    samples = specloom.resample(audio.samples, audio.sample_rate, sample_rate)
+    n = int(LONGEST_S * sample_rate)
+    cut = [np.ascontiguousarray(samples[begin : begin + n]) for begin in range(0, samples.size, n)]
+    return [Clip(each, False, sample_rate) for each in cut if each.size >= n // 2 or len(cut) == 1]
 
 
 def _clip(path: Path, is_speech: bool, sample_rate: int) -> Clip:

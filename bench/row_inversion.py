@@ -24,20 +24,24 @@ from timing import timed
 
 RATE = 16_000
 LIBROSA_ITERATIONS = 64
+VISQOL_RATE = 48_000
+# Of speech, a listener's opinion of what was made; of music, against the recording.
 Rated = Callable[[np.ndarray], float]
-FIGURES = ("PESQ", "STOI", "LSD dB", "DNSMOS", "DistillMOS")
+Compared = Callable[[np.ndarray, np.ndarray, int], float]
+FIGURES = ("PESQ", "STOI", "LSD dB", "ViSQOL", "DNSMOS", "DistillMOS")
 
 
 @dataclass
 class Way:
-    """One way from mel to sound: what it gives of each clip, and what it costs."""
+    """One way from mel to sound: what it gives of each clip (no number where that is refused), and what it costs."""
 
     figures: dict[str, list[float]] = field(default_factory=dict)
     shares: list[float] = field(default_factory=list)
     peaks_db: list[float] = field(default_factory=list)
 
     def mean(self, figure: str) -> float:
-        return float(np.mean(self.figures.get(figure, [float("nan")])))
+        known = [value for value in self.figures.get(figure, ()) if np.isfinite(value)]
+        return float(np.mean(known)) if known else float("nan")
 
     @property
     def cost(self) -> float:
@@ -61,7 +65,8 @@ def _models() -> list[str]:
 
 def _measured(model: str, recordings: Recordings) -> Result:
     inverter = MelInverter(model)
-    mos = _distill_mos()
+    is_music = model.startswith("music")
+    mos, visqol = (None, _visqol()) if is_music else (_distill_mos(), None)
     ways: dict[str, Way] = {}
     for clip in recordings.clips:
         rate = inverter.settings.stft.sample_rate
@@ -72,7 +77,12 @@ def _measured(model: str, recordings: Recordings) -> Result:
             way = ways.setdefault(name, Way())
             way.shares.append(seconds / (samples.size / rate))
             way.peaks_db.append(20 * float(np.log10(np.abs(made).max() / np.abs(samples).max())))
-            for figure, value in _figures(samples, made, rate, mos, rated=_is_rated(name)).items():
+            figures = _figures(samples, made, rate)
+            if visqol is not None:
+                figures["ViSQOL"] = visqol(samples, made, rate)
+            if not is_music and _is_rated(name):
+                figures |= _opinions(made, rate, mos)
+            for figure, value in figures.items():
                 way.figures.setdefault(figure, []).append(value)
     return _result(model, inverter, ways, recordings)
 
@@ -119,20 +129,30 @@ def _streamed(inverter: MelInverter, mel: np.ndarray, length: int) -> np.ndarray
     return np.concatenate([*pieces, stream.finish(length)])
 
 
-def _figures(clean: np.ndarray, made: np.ndarray, rate: int, mos: Rated | None, *, rated: bool) -> dict[str, float]:
-    meant, heard = (np.asarray(specloom.resample(each, rate, RATE), dtype=np.float32) for each in (clean, made))
+def _figures(clean: np.ndarray, made: np.ndarray, rate: int) -> dict[str, float]:
+    meant, heard = (_heard(each, rate) for each in (clean, made))
     config = specloom.StftConfig(sample_rate=rate, n_fft=2048, hop_length=512)
-    found = {
-        "PESQ": number_or_none(lambda: pesq_score(meant, heard, RATE)),
-        "STOI": number_or_none(lambda: stoi_score(meant, heard, RATE)),
+    # PESQ refuses some music: it hears no utterance there.
+    return {
+        "PESQ": _number(lambda: pesq_score(meant, heard, RATE)),
+        "STOI": _number(lambda: stoi_score(meant, heard, RATE)),
         "LSD dB": float(log_spectral_distance_db(*(np.abs(specloom.stft(each, config)) for each in (made, clean)))),
     }
-    if rated and dnsmos_available():
-        found["DNSMOS"] = dnsmos_score(heard, RATE).overall
-    if rated and mos is not None:
-        found["DistillMOS"] = mos(heard)
-    # PESQ refuses some music: it hears no utterance there.
-    return {figure: value for figure, value in found.items() if value is not None}
+
+
+def _opinions(made: np.ndarray, rate: int, mos: Rated | None) -> dict[str, float]:
+    heard = _heard(made, rate)
+    found = {"DNSMOS": dnsmos_score(heard, RATE).overall} if dnsmos_available() else {}
+    return found if mos is None else found | {"DistillMOS": mos(heard)}
+
+
+def _heard(samples: np.ndarray, rate: int) -> np.ndarray:
+    return np.asarray(specloom.resample(samples, rate, RATE), dtype=np.float32)
+
+
+def _number(measure: Callable[[], float]) -> float:
+    value = number_or_none(measure)
+    return float("nan") if value is None else value
 
 
 def _distill_mos() -> Rated | None:
@@ -151,6 +171,22 @@ def _distill_mos() -> Rated | None:
     return rated
 
 
+def _visqol() -> Compared | None:
+    """ViSQOL's mode for audio, where the package is installed."""
+    if find_spec("visqol") is None:
+        return None
+    from visqol.api import VisqolApi
+
+    api = VisqolApi()
+    api.create(mode="audio")
+
+    def compared(clean: np.ndarray, made: np.ndarray, rate: int) -> float:
+        both = (np.asarray(specloom.resample(each, rate, VISQOL_RATE), dtype=np.float64) for each in (clean, made))
+        return float(api.measure_from_arrays(*both, VISQOL_RATE).moslqo)
+
+    return compared
+
+
 def _result(model: str, inverter: MelInverter, ways: dict[str, Way], recordings: Recordings) -> Result:
     bars = INVERSION_BARS[model]
     neural, best = ways["Specloom, neural"], ways["Specloom, best"]
@@ -164,12 +200,9 @@ def _result(model: str, inverter: MelInverter, ways: dict[str, Way], recordings:
         for name, way in ways.items()
     ]
     held = _held(bars, neural, best)
-    gains = np.subtract(neural.figures["PESQ"], best.figures["PESQ"])
-    low, high = np.percentile(gains, [10, 90])
-    spread = f"{gains.mean():+.3f} (10th and 90th percentile {low:+.2f}, {high:+.2f})"
     peaks = np.subtract(neural.peaks_db, best.peaks_db)
     lines += [
-        Line(what="PESQ over our 'best', by clip", ours=spread),
+        *_margins(neural, best, known),
         Line(
             what="loudest sample over that of our 'best', by clip",
             ours=f"{np.median(peaks):+.1f} dB (10th and 90th percentile {np.percentile(peaks, 10):+.1f}, "
@@ -193,6 +226,24 @@ def _result(model: str, inverter: MelInverter, ways: dict[str, Way], recordings:
             "on one thread, everything included, the median over clips.",
         ),
     )
+
+
+def _margins(neural: Way, best: Way, known: list[str]) -> list[Line]:
+    """By how much the networks are better, clip by clip."""
+    lines = []
+    for figure in known:
+        margins = np.subtract(neural.figures[figure], best.figures[figure])
+        margins = margins[np.isfinite(margins)]
+        low, high = np.percentile(margins, [10, 90])
+        better = np.count_nonzero(margins < 0 if figure.startswith("LSD") else margins > 0)
+        lines.append(
+            Line(
+                what=f"{figure} over our 'best', by clip",
+                ours=f"{margins.mean():+.3f} (10th and 90th percentile {low:+.2f}, {high:+.2f}; "
+                f"better in {better} of {margins.size})",
+            )
+        )
+    return lines
 
 
 def _cut(inverter: MelInverter, clip: Clip) -> list[Line]:

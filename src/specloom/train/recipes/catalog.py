@@ -114,17 +114,13 @@ class EnhanceRequest(Request):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DenoiseMelRequest(Request):
-    """What ``specloom train denoise-mel`` was asked for, besides `Request`.
+class SpectrogramRequest(Request):
+    """What every training on spectrograms of one's own recordings was asked for, besides `Request`.
 
     Parameters
     ----------
     recordings : tuple of str
         Folders of recordings; the split is by recording.
-    damage : tuple of str
-        See `specloom.train.data.patches.PatchSettings`.
-    noise : tuple of str
-        Folders of recordings of noise, for the damage of that name.
     spectrogram : str
         The name of a recipe for spectrograms, or the path of one as JSON.
     sample_rate : int or None
@@ -132,16 +128,35 @@ class DenoiseMelRequest(Request):
     """
 
     recordings: tuple[str, ...]
-    damage: tuple[str, ...] = ("salt-and-pepper",)
-    noise: tuple[str, ...] = ()
-    spectrogram: str = "tacotron"
+    spectrogram: str
     sample_rate: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("recordings", "damage", "noise"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
+        object.__setattr__(self, "recordings", tuple(self.recordings))
         if not self.recordings:
             raise ParameterError("recordings is empty: at least one folder is needed")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DenoiseMelRequest(SpectrogramRequest):
+    """What ``specloom train denoise-mel`` was asked for, besides `SpectrogramRequest`.
+
+    Parameters
+    ----------
+    damage : tuple of str
+        See `specloom.train.data.patches.PatchSettings`.
+    noise : tuple of str
+        Folders of recordings of noise, for the damage of that name.
+    """
+
+    spectrogram: str = "tacotron"
+    damage: tuple[str, ...] = ("salt-and-pepper",)
+    noise: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("damage", "noise"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
         if ("noise" in self.damage) != bool(self.noise):
             raise ParameterError(
                 f"damage={' '.join(self.damage)!r} and noise={' '.join(self.noise)!r}: the damage 'noise' and folders "
@@ -180,32 +195,22 @@ class DenoiseDigitsRequest(Request):
 
 
 @dataclass(frozen=True, kw_only=True)
-class InversionRequest(Request):
-    """What ``specloom train inversion`` was asked for, besides `Request`.
+class InversionRequest(SpectrogramRequest):
+    """What ``specloom train inversion`` was asked for, besides `SpectrogramRequest`.
 
     Parameters
     ----------
-    recordings : tuple of str
-        Folders of recordings; the split is by recording.
-    spectrogram : str
-        The name of a recipe for spectrograms, or the path of one as JSON.
-    sample_rate : int or None
-        For a recipe that keeps each recording's own rate.
     kind : {"speech", "music"}
         What is heard in the recordings.
     """
 
     options: ClassVar[Mapping[str, str]] = {"spectrogram": "recipe"}
 
-    recordings: tuple[str, ...]
     spectrogram: str = "speech16"
-    sample_rate: int | None = None
     kind: str = "speech"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "recordings", tuple(self.recordings))
-        if not self.recordings:
-            raise ParameterError("recordings is empty: at least one folder is needed")
+        super().__post_init__()
         if self.kind not in ("speech", "music"):
             raise ParameterError(f"kind={self.kind!r}: allowed are 'speech' and 'music'")
 
