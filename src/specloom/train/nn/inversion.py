@@ -78,7 +78,7 @@ class MelToMagnitude(nn.Module):
 
     filters: Tensor
     areas: Tensor
-    shares: Tensor
+    evened: Tensor
 
     def __init__(self, *, mel: MelConfig, power: float, width: int, ahead: Sequence[int]) -> None:
         super().__init__()
@@ -87,7 +87,7 @@ class MelToMagnitude(nn.Module):
         for name, values in (
             ("filters", filters),
             ("areas", _one_over(filters.sum(axis=1))),
-            ("shares", filters * _one_over(filters.sum(axis=0))),
+            ("evened", _one_over(filters.sum(axis=0))),
         ):
             self.register_buffer(name, torch.from_numpy(values.astype(np.float32)), persistent=False)
         self.enter = nn.Linear(mel.n_mels + 1, width)
@@ -120,12 +120,21 @@ class MelToMagnitude(nn.Module):
         joined = torch.cat([waiting, torch.cat([relative, level], dim=-1)], dim=1)
         ready = joined[:, : joined.shape[1] - self.delay]
         relative, level = ready[..., :-1], ready[..., -1:].clamp_min(_NOTHING)
-        spread = torch.log((relative * self.areas) @ self.shares + floor)
+        spread = torch.log(self._shared_out(relative * self.areas) + floor)
         bins = torch.exp((self.power * self.leave(x) + spread).clamp(max=8.0 * self.power))
         for _ in range(2):
-            bins = bins * ((relative / (bins @ self.filters.T + 1e-12)) @ self.shares)
+            bins = bins * self._shared_out(relative / (self._gathered(bins) + 1e-12))
         magnitude = _root(bins * level) if self.power == 2.0 else bins * level
         return magnitude, loudest, joined[:, joined.shape[1] - self.delay :], *after
+
+    def _gathered(self, bins: Tensor) -> Tensor:
+        """What the filters find in the bins."""
+        # Not ``bins @ filters.T``, for which a model file would hold the filters a second time, the other way round.
+        return (self.filters @ bins.transpose(1, 2)).transpose(1, 2)
+
+    def _shared_out(self, bands: Tensor) -> Tensor:
+        """To each bin the mean of its bands, weighed by its shares in them."""
+        return bands @ self.filters * self.evened
 
 
 class Refiner(nn.Module):
