@@ -22,6 +22,8 @@ from specloom.dsp.mel_inversion import filter_weights
 _MEMORY = 16
 # 100 dB below that: what logarithms begin at. Far below it: what stands for nothing in a division.
 _FLOOR, _NOTHING = 1e-5, 1e-20
+# 60 dB above it: what a sound that rises from silence is taken for, one frame before it was to be heard.
+_MOST = 1e3
 _KERNEL = 5
 # Channels where every bin is there.
 _FINE = 8
@@ -211,7 +213,7 @@ class Refiner(nn.Module):
         wanted = frames[..., 2].clamp_min(0.0)
         level, _, loudest = _levels(wanted, loudest)
         level = level.unsqueeze(-1)
-        scaled = torch.cat([frames[..., :2], wanted.unsqueeze(-1)], dim=-1) / level
+        scaled = (torch.cat([frames[..., :2], wanted.unsqueeze(-1)], dim=-1) / level).clamp(-_MOST, _MOST)
         size = (scaled[..., :2].square().sum(-1, keepdim=True) + 1e-12).sqrt()
         unit = scaled[..., :2] / size
         logs, wanted_logs = torch.log(size + _FLOOR), torch.log(scaled[..., 2:] + _FLOOR)
