@@ -113,6 +113,12 @@ def test_inversion_networks_leave_silence_silent(magnitude, refine):
     assert not run(refine, torch.zeros(1, 10, 65, 3))[0].any()
 
 
+def test_sound_before_any_was_wanted_is_a_number(refine):
+    frames = spectra()
+    frames[:, :20, :, 2] = 0.0
+    assert torch.isfinite(run(refine, frames)[0]).all()
+
+
 def test_a_turn_of_all_phases_turns_what_is_refined(refine):
     frames = spectra()
     turn = np.exp(0.7j)
