@@ -154,5 +154,5 @@ def test_models_that_ship_are_small():
     from specloom.runtime.models import path_of
 
     for name in shipped_models("inversion"):
-        assert path_of(name, "inversion").stat().st_size <= 4_000_000
+        assert path_of(name, "inversion").stat().st_size <= 2_500_000
         assert read_artifact(path_of(name, "inversion")).header.task == "inversion"

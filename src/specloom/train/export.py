@@ -16,7 +16,7 @@ import torch
 from specloom.artifact import Artifact, Header, read_artifact, write_artifact
 from specloom.errors import ArtifactError, ParameterError
 from specloom.runtime import Session, check_probe, make_probe
-from specloom.train.onnx_graph import HALVED_FROM, count_nodes, simplified, with_half_weights
+from specloom.train.onnx_graph import NARROWED_FROM, count_nodes, narrow_scales, simplified, with_narrow_weights
 from specloom.train.recipes.recipe import NetworkExport, Recipe
 from specloom.train.state import State
 
@@ -152,21 +152,28 @@ def to_onnx(export: NetworkExport) -> tuple[bytes, int]:
     model = onnx.load_from_string(buffer.getvalue())
     traced = len(model.graph.node)
     model = simplified(model, feeds)
-    if export.half:
-        model = with_half_weights(model)
+    if export.narrow:
+        model = with_narrow_weights(model)
     onnx.checker.check_model(model)
     return model.SerializeToString(), traced
 
 
 def _as_kept(export: NetworkExport) -> NetworkExport:
     """With the weights that the file will hold, so that everything is checked with these."""
-    if not export.half:
+    if not export.narrow:
         return export
     module = copy.deepcopy(export.module)
     for tensor in (*module.parameters(), *module.buffers()):
-        if tensor.is_floating_point() and tensor.numel() >= HALVED_FROM:
-            tensor.data = tensor.data.half().float()
+        if tensor.is_floating_point() and tensor.numel() >= NARROWED_FROM:
+            is_weight = isinstance(tensor, torch.nn.Parameter) and tensor.ndim == 2
+            tensor.data = _in_8_bits(tensor.data) if is_weight else tensor.data.half().float()
     return replace(export, module=module)
+
+
+def _in_8_bits(weight: torch.Tensor) -> torch.Tensor:
+    """A matrix rounded to whole numbers times a scale for each row."""
+    scales = torch.from_numpy(narrow_scales(weight.cpu().numpy(), 0)).to(weight.device)
+    return torch.round(weight / scales) * scales
 
 
 def _feed(export: NetworkExport, *, batch: int, pieces: int) -> Arrays:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto, TensorProto
 
 # Smaller constants stay as they are.
-HALVED_FROM = 1024
+NARROWED_FROM = 1024
 
 Feed = Mapping[str, npt.NDArray[np.float32]]
 
@@ -52,26 +52,68 @@ def simplified(model: ModelProto, feeds: Sequence[Feed]) -> ModelProto:
     return model
 
 
-def with_half_weights(model: ModelProto) -> ModelProto:
-    """Keep large constants in 16 bits and widen them where they are used; ONNX Runtime does so once, when it loads.
+def narrow_scales(matrix: npt.NDArray[np.float32], axis: int) -> npt.NDArray[np.float32]:
+    """What the whole numbers from -127 to 127 that stand for a matrix are multiplied by, one for each row or column.
+
+    Of so few digits that their products with whole numbers are exact: `_as_whole_numbers` finds the numbers again.
+
+    Parameters
+    ----------
+    matrix : float32 array, shape ``(n_rows, n_columns)``
+    axis : {0, 1}
+        0 for a scale for each row, 1 for each column.
+
+    Returns
+    -------
+    float32 array, shape ``(n_rows, 1)`` or ``(1, n_columns)``
+    """
+    largest = np.abs(matrix).max(axis=1 - axis, keepdims=True)
+    digits, exponent = np.frexp(np.where(largest > 0.0, largest, 1.0) / np.float32(127.0))
+    return np.ldexp(np.ceil(digits * 4096.0) / 4096.0, exponent).astype(np.float32)
+
+
+def with_narrow_weights(model: ModelProto) -> ModelProto:
+    """Keep large matrices in 8 bits and other large constants in 16; ONNX Runtime widens them once, when it loads.
 
     Parameters
     ----------
     model : ModelProto
-        Changed in place, and returned. Its constants of `HALVED_FROM` values or more are numbers that 16 bits hold.
+        Changed in place, and returned. Its constants of `NARROWED_FROM` values or more are numbers that so many bits
+        hold: matrices whole numbers times `narrow_scales` of their rows or columns, or else of 16 bits.
     """
     import onnx
 
-    graph = model.graph
+    graph, make = model.graph, onnx.helper.make_node
     for tensor in list(graph.initializer):
         values = onnx.numpy_helper.to_array(tensor)
-        if values.dtype != np.float32 or values.size < HALVED_FROM:
+        if values.dtype != np.float32 or values.size < NARROWED_FROM:
             continue
         name = tensor.name
-        tensor.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
-        widened = onnx.helper.make_node("Cast", [f"{name}.half"], [name], to=onnx.TensorProto.FLOAT)
-        graph.node.insert(0, widened)
+        whole = _as_whole_numbers(values)
+        if whole is None:
+            tensor.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
+            graph.node.insert(0, make("Cast", [f"{name}.half"], [name], to=onnx.TensorProto.FLOAT))
+            continue
+        numbers, scales = whole
+        tensor.CopyFrom(onnx.numpy_helper.from_array(numbers, f"{name}.whole"))
+        graph.initializer.append(onnx.numpy_helper.from_array(scales, f"{name}.scales"))
+        graph.node.insert(0, make("Mul", [f"{name}.numbers", f"{name}.scales"], [name]))
+        graph.node.insert(0, make("Cast", [f"{name}.whole"], [f"{name}.numbers"], to=onnx.TensorProto.FLOAT))
     return model
+
+
+def _as_whole_numbers(
+    values: npt.NDArray[np.float32],
+) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]] | None:
+    """A matrix as whole numbers and scales of its rows, or columns, where it is just that."""
+    if values.ndim != 2:
+        return None
+    for axis in (0, 1):
+        scales = narrow_scales(values, axis)
+        numbers = np.rint(values / scales)
+        if np.array_equal(numbers * scales, values):
+            return numbers.astype(np.int8), scales
+    return None
 
 
 def count_nodes(model: bytes) -> int:

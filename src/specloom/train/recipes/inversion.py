@@ -111,7 +111,7 @@ class Inversion:
 
     @property
     def _magnitude_settings(self) -> dict[str, Any]:
-        # A long transform has a large last layer; the whole model is to stay below 4 MB.
+        # A long transform has a large last layer; it would rule the whole model.
         return {"width": 192 if self.settings.stft.n_bins <= 600 else 176, "ahead": [1, 1, 1, 1, 0]}
 
     @property
@@ -461,5 +461,5 @@ def _export(network: torch.nn.Module, given: str, shape: tuple[int, ...], made: 
         inputs={given: torch.zeros(2, 8, *shape, device=device)} | states,
         outputs=(made, *(f"{name}_next" for name in states)),
         dynamic={given: {0: "batch", 1: "n_frames"}} | {name: {0: "batch"} for name in states},
-        half=True,
+        narrow=True,
     )

@@ -134,8 +134,9 @@ class NetworkExport:
         Frames (samples) given beyond those that come back: ``left_frames + right_frames``.
     piece : int
         The smallest length in time beyond the context: 1 frame, ``hop_samples`` samples.
-    half : bool
-        Keep weights in 16 bits, which makes the file half as large; they are computed with in 32.
+    narrow : bool
+        Keep matrices of weights in 8 bits, with a scale for each row, and other weights in 16, which makes the file a
+        quarter as large; they are computed with in 32.
     """
 
     module: nn.Module
@@ -145,7 +146,7 @@ class NetworkExport:
     time: str | None = "n_frames"
     context: int = 0
     piece: int = 1
-    half: bool = False
+    narrow: bool = False
     states: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
