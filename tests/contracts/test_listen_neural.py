@@ -40,8 +40,9 @@ def test_a_file_is_made_by_networks_as_in_memory(drawn, tmp_path):
     [made] = listen_files([drawn], tmp_path, quality="neural")
     assert made.status == "done"
     assert "instead" not in made.message
+    assert "comes nearer" in made.message
     spectrogram = SPEECH16.analyse(load(sounds.path("speech")))
-    wanted = SPEECH16.synthesise(spectrogram, quality="neural")
+    wanted = SPEECH16.synthesise(spectrogram, source="mel", quality="neural")
     assert load(made.target).sample_rate == 16_000
     np.testing.assert_allclose(load(made.target).samples, wanted.samples, atol=1e-4)
 
@@ -105,6 +106,15 @@ def test_an_exact_picture_needs_nothing_and_nothing_is_told(tmp_path):
     [made] = listen_files([path], tmp_path / "out", quality="neural")
     assert made.status == "done", made.message
     assert "neural" not in made.message
+
+
+def test_a_model_that_is_not_needed_is_looked_at_and_said(tmp_path):
+    audio = load(sounds.path("speech"))
+    path = picture(SPEECH16.analyse(audio), phase=phase_of(audio, SPEECH16)).save(tmp_path / "exact.png")
+    [made] = listen_files([path], tmp_path / "out", quality="neural", model="speech16")
+    assert (made.status, "the model is not needed" in made.message) == ("done", True)
+    [failed] = listen_files([path], tmp_path / "other", quality="neural", model=tmp_path / "no.zip")
+    assert failed.status == "failed"
 
 
 def test_a_picture_like_another_is_made_by_the_model_that_is_named(other_model, tmp_path, monkeypatch):

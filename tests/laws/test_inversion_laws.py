@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from functools import lru_cache
 
@@ -281,6 +282,55 @@ def test_what_networks_cannot_do_is_said(recipe, hindrance, voice):
     assert made.samples.shape == voice.shape
 
 
+def test_where_no_network_can_go_the_array_is_the_usual_one(voice):
+    recipe = replace(SPEECH16, frames=replace(SPEECH16.frames, hop_length=200))
+    spectrogram = recipe.analyse(Audio(voice, 16_000))
+    with pytest.warns(SpecloomWarning, match="'best' is used"):
+        made = recipe.synthesise(spectrogram, quality="neural")
+    np.testing.assert_array_equal(made.samples, recipe.synthesise(spectrogram, quality="best").samples)
+
+
+def test_a_linear_array_that_is_left_aside_is_spoken_of(voice):
+    spectrogram = SPEECH16.analyse(Audio(voice, 16_000))
+    with pytest.warns(SpecloomWarning, match="comes nearer to the recording"):
+        made = SPEECH16.synthesise(spectrogram, quality="neural")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        meant = SPEECH16.synthesise(spectrogram, source="mel", quality="neural")
+        SPEECH16.synthesise(replace(spectrogram, linear=None), quality="neural")
+    np.testing.assert_array_equal(made.samples, meant.samples)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"source": "linear", "model": "speech16"}, r"model='speech16': .*starts from the linear one; leave"),
+        ({"source": "linear", "model": "tacotron"}, "is for mel spectra of 22050 Hz"),
+    ],
+)
+def test_a_model_that_is_named_is_never_passed_over(options, message, voice):
+    spectrogram = SPEECH16.analyse(Audio(voice, 16_000))
+    with pytest.raises(ParameterError, match=message):
+        SPEECH16.synthesise(spectrogram, quality="neural", **options)
+
+
+def test_streams_are_begun_with_a_model_and_finished_once(inverter):
+    with pytest.raises(ParameterError, match="a MelInverter is needed"):
+        MelStream("speech16")
+    stream = MelStream(inverter)
+    stream.finish()
+    for again in (lambda: stream.push(np.zeros((inverter.settings.mel.n_mels, 2))), stream.finish):
+        with pytest.raises(ParameterError, match="this stream is finished"):
+            again()
+
+
+def test_no_more_magnitudes_than_needed_are_held(inverter):
+    mel = np.ones((inverter.settings.mel.n_mels, 500), np.float32)
+    sizes = [made.shape[1] for made in magnitudes(inverter.features, inverter.networks, iter([mel]))]
+    assert sum(sizes) == 500
+    assert max(sizes) <= 128
+
+
 @pytest.mark.parametrize(
     ("mel", "options", "message"),
     [
@@ -291,6 +341,8 @@ def test_what_networks_cannot_do_is_said(recipe, hindrance, voice):
         (np.zeros((80, 5)), {"quality": "good"}, "'good'"),
         (np.zeros((80, 5)), {"quality": "fast", "model": "speech16"}, "a model is for"),
         (np.zeros((80, 5)), {"length": -1}, "length=-1"),
+        (np.full((80, 5), 1e13), {}, "networks take at most 1e"),
+        (np.zeros((80, 5)), {"model": 3}, "model=3: the name"),
     ],
 )
 def test_what_is_no_mel_spectrum_is_refused(mel, options, message):

@@ -24,7 +24,7 @@ class Listen:
 
     specloom listen pictures/ -o sounds --quality best --format flac
 
-    specloom listen spectrograms/speech.npz -o sounds --quality neural
+    specloom listen spectrograms/speech.npz -o sounds --source mel --quality neural
 
     specloom listen figure.png -o sounds --sample-rate 22050 --duration 4.5
 
@@ -52,7 +52,7 @@ class Listen:
     """For 'neural': a model of your own ('specloom train inversion') instead of the one that ships for the settings."""
 
     source: Literal["auto", "linear", "mel"] = "auto"
-    """The array to start from; 'auto' takes the linear one if it is there."""
+    """The array to start from; 'auto' takes the linear one if it is there, with --quality neural the mel array."""
 
     format: Literal["wav", "flac"] = "wav"
     """WAV of 32-bit floats, or FLAC of 24 bits."""

@@ -122,8 +122,11 @@ def magnitudes(features: MelInversion, networks: Networks, blocks: Iterable[Floa
     """Mel blocks ``(n_mels, n)`` to magnitudes ``(n_bins, n)``, as many frames in all."""
     network = magnitude_network(features, networks)
     for block in blocks:
-        for made in network.push(np.ascontiguousarray(block.T, dtype=np.float32)):
-            yield np.ascontiguousarray(made.T)
+        # Magnitudes are many times as large as mel bands, so not those of a whole block at once.
+        for begin in range(0, block.shape[1], _TOGETHER):
+            piece = block[:, begin : begin + _TOGETHER]
+            for made in network.push(np.ascontiguousarray(piece.T, dtype=np.float32)):
+                yield np.ascontiguousarray(made.T)
     for made in network.finish():
         yield np.ascontiguousarray(made.T)
 

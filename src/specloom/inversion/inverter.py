@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from specloom.runtime import Session
 
 TASK = "inversion"
+LOUDEST: Final = 1e12
+"""Of magnitudes that networks are given; beyond it 32 bits are soon too few for powers and products."""
 
 
 class MelInverter:
@@ -83,7 +85,7 @@ class MelInverter:
         Parameters
         ----------
         mel : real array, shape ``(..., n_mels, n_frames)``
-            As the filters gave it: not negative, not in decibels.
+            As the filters gave it: not negative, not in decibels, magnitudes of at most 1e12.
         length : int, optional
             Samples to return; tell it whenever it is known.
 
@@ -95,7 +97,7 @@ class MelInverter:
         Raises
         ------
         ParameterError
-            For negative or non-finite values, or another number of mels.
+            For negative, non-finite or larger values, or another number of mels.
         """
         require_length(length)
         values = self._required(mel)
@@ -134,6 +136,11 @@ class MelInverter:
         if values.min() < 0:
             raise ParameterError(
                 f"mel holds negative values (least {values.min():.3g}): undo the logarithm or the normalisation first"
+            )
+        if values.max() > LOUDEST**self.settings.power:
+            raise ParameterError(
+                f"mel holds values up to {values.max():.3g}: networks take at most {LOUDEST**self.settings.power:.0e}; "
+                "scale it down, and the sound up again"
             )
         return values.astype(np.float32, copy=False)
 

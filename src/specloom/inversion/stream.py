@@ -8,6 +8,7 @@ import numpy.typing as npt
 from specloom.dsp.level import DeEmphasis
 from specloom.dsp.stft import fit_length, require_length
 from specloom.dsp.stream import IstftStream, StftStream
+from specloom.errors import ParameterError
 from specloom.inversion.chain import ComplexArray, FloatArray, as_spectrum, magnitude_network, paired, refining_network
 from specloom.inversion.inverter import MelInverter
 
@@ -41,6 +42,8 @@ class MelStream:
     def __init__(self, inverter: MelInverter, *, lookahead: int = 2) -> None:
         from specloom.phase.streaming import StreamingReconstructor
 
+        if not isinstance(inverter, MelInverter):
+            raise ParameterError(f"inverter={inverter!r}: a MelInverter is needed, such as MelInverter('speech16')")
         features, networks = inverter.features, inverter.networks
         config = features.settings.stft
         self._inverter = inverter
@@ -54,6 +57,7 @@ class MelStream:
         # Frames whose first sound has not come yet.
         self._wanted = np.zeros((config.n_bins, 0), dtype=np.float32)
         self._n_frames = self._n_given = 0
+        self._finished = False
 
     @property
     def latency_samples(self) -> int:
@@ -77,8 +81,9 @@ class MelStream:
         Raises
         ------
         ParameterError
-            For negative or non-finite values, or a wrong number of mels.
+            For negative, non-finite or too large values, or a wrong number of mels; when the stream is finished.
         """
+        self._require_going_on()
         values = np.asarray(mel)
         if values.ndim == 2 and values.shape[1] == 0:
             return np.zeros(0, dtype=np.float32)
@@ -88,7 +93,9 @@ class MelStream:
 
     def finish(self, length: int | None = None) -> FloatArray:
         """The samples still held, up to ``length`` in all (what the frames give, if None)."""
+        self._require_going_on()
         require_length(length)
+        self._finished = True
         config = self._inverter.settings.stft
         wanted = config.n_samples(self._n_frames) if length is None else length
         if self._n_frames == 0:
@@ -96,6 +103,10 @@ class MelStream:
         samples = [self._spread(self._magnitude.finish()), self._refined(self._first.finish(), last=True)]
         samples.append(self._inverse.finish(wanted))
         return self._given(fit_length(np.concatenate(samples), max(0, wanted - self._n_given)))
+
+    def _require_going_on(self) -> None:
+        if self._finished:
+            raise ParameterError("this stream is finished: begin another MelStream")
 
     def _spread(self, made: list[FloatArray]) -> FloatArray:
         """Magnitudes that are ready, on to the first sound."""

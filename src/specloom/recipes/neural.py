@@ -69,7 +69,8 @@ def reconstruct_mel(
     Raises
     ------
     ParameterError
-        For negative or non-finite values, a wrong number of mels, an unknown quality, or a model for other settings.
+        For negative or non-finite values (for networks also those above 1e12), a wrong number of mels, an unknown
+        quality, or a model for other settings.
     ArtifactError
         When the model's file is not there or damaged.
 
@@ -175,6 +176,8 @@ def shipped_for(settings: MelSettings) -> str | None:
 
 
 def _loaded(model: str | Path, threads: int) -> MelInverter:
+    if not isinstance(model, str | Path):
+        raise ParameterError(f"model={model!r}: the name of a model that ships, or the path of a model file, is needed")
     path = Path(model)
     # A file that is written anew is another model.
     stamp = path.stat().st_mtime_ns if path.is_file() else 0

@@ -339,7 +339,8 @@ class Recipe:
         ----------
         spectrogram : Spectrogram
         source : {"auto", "linear", "mel"}
-            Which array to start from; "auto" takes the linear one if it is there.
+            Which array to start from; "auto" takes the linear one if it is there, but with quality "neural" the mel
+            array.
         quality : {"fast", "balanced", "best", "neural"}, optional
             Find the phase by `specloom.reconstruct` at this quality, instead of as the recipe says; or go the whole
             way from the mel array with the networks of a model (`specloom.reconstruct_mel`).
@@ -355,12 +356,14 @@ class Recipe:
         Raises
         ------
         ParameterError
-            When the spectrogram was made with other analysis settings, or lacks the array asked for.
+            When the spectrogram was made with other analysis settings, or lacks the array asked for; when a model is
+            named that cannot be used.
 
         Warns
         -----
         SpecloomWarning
-            When no model can go the "neural" way: the message says why, and "best" is done instead.
+            When no model can go the "neural" way: the message says why, and "best" is done instead, from the array that
+            `source` says. When the "neural" way leaves a linear array aside that `source` did not speak of.
         """
         from specloom.recipes.synthesis import synthesise
 

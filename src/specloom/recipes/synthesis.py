@@ -28,6 +28,11 @@ from specloom.recipes.recipe import GriffinLim, PhaseQuality, Quality, Recipe, R
 from specloom.recipes.scales import FloatArray
 from specloom.recipes.spectrogram import Origin, Spectrogram, remembered_peak
 
+_NEARER = (
+    "networks start from the mel array, and the linear one, which is here too, comes nearer to the recording: take "
+    "quality 'best', or say source 'mel' if that is meant"
+)
+
 
 def synthesise(
     spectrogram: Spectrogram,
@@ -129,7 +134,7 @@ class Way:
     inverter : MelInverter or None
         The networks that go the whole way, if asked for.
     note : str
-        Why it is another way than was asked for.
+        Why it is another way than was asked for, or than would be better.
     """
 
     source: Literal["linear", "mel"]
@@ -156,30 +161,41 @@ def choose_way(
     Raises
     ------
     ParameterError
-        When the array asked for is not there; when a model is named that knows other settings, or for another quality.
+        When the array asked for is not there; when a model is named that knows other settings, or where no network can
+        go, or for another quality.
     ArtifactError
         When the model's file is not there or damaged.
     """
     require_neural(quality, model)
     if quality != "neural":
         return Way(source=choose_source(source, held), quality=quality)
-    if phase_known:
-        return Way(source=choose_source(source, held))
-    chosen = choose_source("mel" if source == "auto" and "mel" in held else source, held)
     settings = mel_settings(recipe, analysis_rate)
-    hindrance = ""
-    if chosen == "linear":
-        hindrance = "networks start from the mel array, and this way starts from the linear one"
-    elif recipe.mel_frame_step != 1:
-        hindrance = f"the mel array holds every {recipe.mel_frame_step}th frame only"
-    elif recipe.synthesis.power != 1.0:
-        hindrance = f"the recipe's way back has power={recipe.synthesis.power:g}"
+    # A model that is named is looked at before anything else, so that it is never passed over in silence.
+    named = None if model is None else inverter_for(settings, model, threads=threads)
+    if phase_known:
+        unneeded = "" if named is None else "the phases are known, so the model is not needed"
+        return Way(source=choose_source(source, held), note=unneeded)
+    hindrance = _hindrance(recipe, source, held)
+    if hindrance and named is not None:
+        raise ParameterError(f"model={str(model)!r}: {hindrance}; leave the model out, and {INSTEAD!r} is used instead")
     if hindrance:
-        return Way(source=chosen, quality=INSTEAD, note=f"{hindrance}: quality {INSTEAD!r} is used, not 'neural'")
-    inverter = inverter_for(settings, model, threads=threads)
+        note = f"{hindrance}: quality {INSTEAD!r} is used, not 'neural'"
+        return Way(source=choose_source(source, held), quality=INSTEAD, note=note)
+    inverter = named or inverter_for(settings, threads=threads)
     if inverter is None:
-        return Way(source=chosen, quality=INSTEAD, note=no_model(settings))
-    return Way(source="mel", inverter=inverter)
+        return Way(source=choose_source(source, held), quality=INSTEAD, note=no_model(settings))
+    return Way(source="mel", inverter=inverter, note=_NEARER if source == "auto" and "linear" in held else "")
+
+
+def _hindrance(recipe: Recipe, source: Source, held: Collection[str]) -> str:
+    """Why networks cannot go this way, or nothing."""
+    if choose_source("mel" if source == "auto" and "mel" in held else source, held) == "linear":
+        return "networks start from the mel array, and this way starts from the linear one"
+    if recipe.mel_frame_step != 1:
+        return f"the mel array holds every {recipe.mel_frame_step}th frame only"
+    if recipe.synthesis.power != 1.0:
+        return f"the recipe's way back has power={recipe.synthesis.power:g}"
+    return ""
 
 
 def inverted(inverter: MelInverter, mel: FloatArray, config: StftConfig, length: int) -> FloatArray:
