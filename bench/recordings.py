@@ -29,6 +29,8 @@ class Clip:
     samples: Samples
     is_speech: bool
     sample_rate: int = SAMPLE_RATE
+    piece: str = ""
+    """What it is a stretch of, where there are several of one piece."""
 
     @property
     def duration_s(self) -> float:
@@ -43,6 +45,12 @@ class Recordings:
     clips: tuple[Clip, ...]
     folder: Path | None = None
     """Where they are from; None for those that ship."""
+
+    def of_kind(self, *, is_speech: bool) -> Recordings:
+        """Those of speech, or those of music."""
+        kind = "speech" if is_speech else "music"
+        clips = tuple(clip for clip in self.clips if clip.is_speech == is_speech)
+        return Recordings(f"{self.words}, {kind} only", clips, self.folder)
 
     def shortened(self) -> Recordings:
         """One clip of speech and one of music, where the sound matters little."""
@@ -87,18 +95,20 @@ def streaming_speech(folder: Path | None) -> Recordings:
 def inversion_sounds(folder: Path | None, model: str, *, quick: bool) -> Recordings:
     """What no model for inversion was trained on: speakers of both test sets, or all of the recorded music."""
     if folder is None:
-        return shipped()
+        return shipped().of_kind(is_speech=not model.startswith("music"))
     rate = STREAMING_RATE if model.endswith("16") else SAMPLE_RATE
     if model.startswith("music"):
         paths = [path for path in _listed(folder, "music/", "test") if "rendered" not in str(path.relative_to(folder))]
-        what = f"stretches of {len(paths)} recordings of music, pieces that were not trained on"
+        what = "stretches of {pieces} recordings of music, pieces that were not trained on"
         clips = tuple(clip for path in paths for clip in _stretches(path, rate))
+        clips = tuple({clip.piece: clip for clip in clips}.values()) if quick else clips
     else:
         others = _listed(folder, "voices/VCTK24k", "test")
         paths = _listed(folder, "speech/", "test")[::2] + others[:: max(1, len(others) // 11)]
         what = "recordings of speech, speakers that were not trained on"
         clips = tuple(_clip(path, True, rate) for path in (paths[:2] if quick else paths))
     clips = clips[:2] if quick else clips
+    what = what.format(pieces=len({clip.piece for clip in clips}))
     return Recordings(f"{len(clips)} {what}, up to {LONGEST_S:.0f} s each (see bench/README.md)", clips, folder)
 
 
@@ -131,7 +141,7 @@ def _stretches(path: Path, sample_rate: int) -> list[Clip]:
     samples = specloom.resample(audio.samples, audio.sample_rate, sample_rate)
     n = int(LONGEST_S * sample_rate)
     cut = [np.ascontiguousarray(samples[begin : begin + n]) for begin in range(0, samples.size, n)]
-    return [Clip(each, False, sample_rate) for each in cut if each.size >= n // 2 or len(cut) == 1]
+    return [Clip(each, False, sample_rate, path.stem) for each in cut if each.size >= n // 2 or len(cut) == 1]
 
 
 def _clip(path: Path, is_speech: bool, sample_rate: int) -> Clip:

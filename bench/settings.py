@@ -104,7 +104,7 @@ ENHANCE_HOUR_BAR_MB = 600.0
 TRAINING_WAIT_BAR = 0.05
 
 DENOISE_OF_DAMAGED_BAR, DENOISE_OF_MEDIAN_BAR = 0.25, 0.60
-INVERSION_CUT_BAR = 1e-4
+INVERSION_CUT_BAR, PEAK_BAR_DB = 1e-4, 1.0
 INVERSION_BARS = {
     "speech16": InversionBars(least={"PESQ": 3.6, "STOI": 0.976, "DistillMOS": 3.65}, most_cost=0.015),
     "tacotron": InversionBars(gain={"PESQ": 0.3}),
