@@ -236,9 +236,9 @@ def _result(model: str, inverter: MelInverter, ways: dict[str, Way], recordings:
         audio=recordings.words,
         peer=f"librosa {librosa.__version__} feature.inverse.mel_to_audio, {LIBROSA_ITERATIONS} iterations",
         notes=(
-            "Figures are means over pieces (of a piece the mean of its stretches, without those in which PESQ refuses one "
-            "of the ways): PESQ and STOI at 16 kHz, LSD the log-spectral distance at 2048/512. The stream gives samples "
-            f"out {1000 * latency:.0f} ms after they were analysed; frames come one by one. Cost is CPU time on one "
+            "Figures are means over pieces (of a piece the mean of its stretches, without those in which PESQ refuses "
+            "one of the ways): PESQ and STOI at 16 kHz, LSD the log-spectral distance at 2048/512. The stream gives "
+            f"samples out {1000 * latency:.0f} ms after they were analysed; frames come one by one. Cost is CPU time on one "
             "thread, everything included, the median over clips.",
         ),
     )
