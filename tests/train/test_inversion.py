@@ -20,7 +20,9 @@ from specloom.train.data.clips import Clips  # noqa: E402
 from specloom.train.data.pieces import piece_of  # noqa: E402
 from specloom.train.engine import fit  # noqa: E402
 from specloom.train.export import export_model  # noqa: E402
+from specloom.train.losses.adversarial import critics_loss, doubt_loss, seen_loss  # noqa: E402
 from specloom.train.losses.spectral import ResolutionsLoss  # noqa: E402
+from specloom.train.nn.critic import Critics, Verdict  # noqa: E402
 from specloom.train.nn.inversion import MelToMagnitude, Refiner, zero_states  # noqa: E402
 from specloom.train.onnx_graph import narrow_scales  # noqa: E402
 from specloom.train.recipes.catalog import InversionRequest, make_recipe  # noqa: E402
@@ -313,6 +315,61 @@ def test_whole_numbers_are_found_again(axis):
     assert np.abs(numbers).max() == 127
     assert np.abs(numbers * scales - matrix).max(axis=1 - axis, keepdims=True).max() <= 0.5 * scales.max()
     np.testing.assert_array_equal(narrow_scales(numbers * scales, axis), scales)
+
+
+@pytest.fixture(scope="module")
+def critics():
+    torch.manual_seed(0)
+    return Critics([64, 128])
+
+
+def test_critics_do_not_hear_levels_and_see_no_difference_where_there_is_none(critics):
+    samples = torch.from_numpy(np.stack([tones(0.5), tones(0.5, seed=1)]).astype(np.float32))
+    with torch.no_grad():
+        one, louder, other_sound = (critics(each) for each in (samples, 8.0 * samples, samples.flip(0)))
+    for verdict, other in zip(one, louder, strict=True):
+        torch.testing.assert_close(verdict.said, other.said, atol=1e-4, rtol=1e-3)
+    assert float(seen_loss(one, one)) == 0.0
+    assert float(seen_loss(one, other_sound)) > 0.0
+
+
+def test_critics_are_sure_or_say_nothing():
+    def saying(value):
+        return [Verdict(said=torch.full((2, 1, 3, 3), value), seen=[])] * 2
+
+    assert float(critics_loss(saying(1.0), saying(-1.5))) == 0.0
+    assert float(critics_loss(saying(0.0), saying(0.0))) == 4.0
+    assert float(doubt_loss(saying(2.0))) == -4.0
+
+
+def test_critics_learn_to_tell_noise_from_tones(critics):
+    optimizer = torch.optim.Adam(critics.parameters(), lr=1e-3)
+    rng = np.random.default_rng(0)
+    losses = []
+    for step in range(30):
+        recorded = torch.from_numpy(np.stack([tones(0.25, seed=step)]).astype(np.float32))
+        made = torch.from_numpy(0.1 * rng.standard_normal(recorded.shape).astype(np.float32))
+        loss = critics_loss(critics(recorded), critics(made))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    assert np.mean(losses[-5:]) < 0.3 * losses[0]
+
+
+def test_critics_have_their_say_at_the_end_and_for_speech_only(clips, tmp_path):
+    recipe = Inversion(train=clips, valid=clips, settings=SETTINGS, batch_size=2, n_frames=20)
+    begun = recipe.build(torch.device("cpu"))
+    before = [one.detach().clone() for one in begun.networks["critics"].parameters()]
+    batch = next(recipe.batches(first_item=0, every=2, device=torch.device("cpu")))
+    begun.progress = 0.6
+    assert "doubt" not in recipe.step(begun, batch)
+    assert all(torch.equal(one, two) for one, two in zip(before, begun.networks["critics"].parameters(), strict=True))
+    begun.progress = 0.75
+    said = recipe.step(begun, batch)
+    assert {"doubt", "seen"} <= set(said)
+    assert not all(torch.equal(a, b) for a, b in zip(before, begun.networks["critics"].parameters(), strict=True))
+    assert "critics" not in replace(recipe, kind="music").build(torch.device("cpu")).networks
 
 
 def test_resolutions_do_not_hear_phases_nor_levels():

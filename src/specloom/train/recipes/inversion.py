@@ -28,9 +28,11 @@ from specloom.tasks.scores import number_or_none
 from specloom.train.data.clips import Clips
 from specloom.train.data.folders import find_sounds
 from specloom.train.data.pieces import Piece, piece_of
+from specloom.train.losses.adversarial import critics_loss, doubt_loss, seen_loss
 from specloom.train.losses.perceptual import PerceptualLoss
 from specloom.train.losses.spectral import ResolutionsLoss, log_and_loudness_error
 from specloom.train.nn.as_session import AsSession
+from specloom.train.nn.critic import Critics
 from specloom.train.nn.inversion import MelToMagnitude, Refiner, zero_states
 from specloom.train.recipes.recipe import NetworkExport
 from specloom.train.recipes.recordings import held_back, named, rate_of
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
 
 FloatArray = npt.NDArray[np.float32]
 
-_MAGNITUDE, _REFINE = "magnitude", "refine"
+_MAGNITUDE, _REFINE, _CRITICS = "magnitude", "refine", "critics"
 # Frames at the beginning of a piece in which the networks do not know yet what was before.
 _WARM_UP = 24
 _N_VALIDATION, _VALIDATION_S, _LEAST_VALIDATION_S = 16, 5.0, 0.5
@@ -58,7 +60,7 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Inversion:
-    """First the network for magnitudes is trained, then, for what it gives, the one that refines.
+    """First the network for magnitudes is trained, then, for what it gives, the one that refines; at last with critics.
 
     See `specloom.train.recipes.recipe.Recipe` for the methods.
 
@@ -72,8 +74,11 @@ class Inversion:
     magnitude_share : float
         Of the training: until then only magnitudes are learned.
     kind : {"speech", "music"}
-        For speech PESQ's model of hearing is a further loss, and PESQ and STOI choose the checkpoint; for music the
-        spectral loss does.
+        For speech PESQ's model of hearing is a further loss, critics have a say, and PESQ and STOI choose the
+        checkpoint; for music the spectral loss does.
+    critics_share : float
+        Of the training, at its end: then critics learn what recorded speech looks like, and the refining network to
+        pass for it.
     seed, batch_size : int
     n_frames : int
         Frames of a piece that count, beyond those that networks look at; more where the losses need more samples.
@@ -84,6 +89,7 @@ class Inversion:
     settings: MelSettings
     description: str = ""
     magnitude_share: float = 0.35
+    critics_share: float = 0.3
     kind: str = "speech"
     seed: int = 0
     batch_size: int = 4
@@ -96,6 +102,9 @@ class Inversion:
 
     magnitude_rate = 2e-3
     refine_rate = 1e-3
+    critics_rate = 5e-4
+    # Measured (docs/inversion.md): DistillMOS .2 higher, PESQ the same.
+    doubt_weight, seen_weight = 0.05, 0.3
 
     @property
     def batch_audio_s(self) -> float:
@@ -126,15 +135,19 @@ class Inversion:
         for one in (self._transform, self._resolutions, self._hearing):
             one.to(device)
         networks: dict[str, torch.nn.Module] = {_MAGNITUDE: magnitude.to(device), _REFINE: refine.to(device)}
-        return State(
-            networks=networks,
-            optimizers={
-                name: torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=0.01, betas=(0.9, 0.98))
-                for name, network in networks.items()
-            },
-            average_decay=dict.fromkeys(networks, 0.998),
-            device=device,
-        )
+        optimizers: dict[str, torch.optim.Optimizer] = {
+            name: torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=0.01, betas=(0.9, 0.98))
+            for name, network in networks.items()
+        }
+        average_decay = dict.fromkeys(networks, 0.998)
+        if self._has_critics:
+            critics = networks[_CRITICS] = Critics(_resolutions_of(settings.stft.sample_rate)).to(device)
+            optimizers[_CRITICS] = torch.optim.AdamW(critics.parameters(), lr=self.critics_rate, betas=(0.8, 0.99))
+        return State(networks=networks, optimizers=optimizers, average_decay=average_decay, device=device)
+
+    @property
+    def _has_critics(self) -> bool:
+        return self.kind == "speech" and self.critics_share > 0.0
 
     def batches(self, *, first_item: int, every: int, device: torch.device) -> Iterator[Batch]:
         """Pieces without end."""
@@ -184,7 +197,10 @@ class Inversion:
         hop, n_fft = self.settings.stft.hop_length, self.settings.stft.n_fft
         made = self._transform.samples(torch.view_as_complex(refined.contiguous()), inside)
         clean = samples[:, n_fft // 2 + begin * hop :][:, : made.shape[1]] * _per_sample(inside, hop)
+        made, clean = (self._inner(one) for one in (made, clean))
         losses = self._losses(made, clean)
+        if self._has_critics and state.progress > 1.0 - self.critics_share:
+            losses |= self._judged(state, made, clean)
         norm = descend(state, _REFINE, torch.stack(list(losses.values())).sum(), max_norm=1.0)
         return {name: loss.detach() for name, loss in losses.items()} | {"gradient_norm": norm}
 
@@ -203,20 +219,38 @@ class Inversion:
             spec = self._transform.spectra(F.pad(first, (edge, edge))) * inside.unsqueeze(-1)
             return torch.cat([torch.view_as_real(spec), wanted.unsqueeze(-1)], dim=-1), inside
 
-    def _losses(self, made: Tensor, clean: Tensor) -> dict[str, Tensor]:
-        made, clean = self._transform.de_emphasised(made), self._transform.de_emphasised(clean)
-        # The first and last frames overlap with fewer than they do in a whole sound.
+    def _inner(self, samples: Tensor) -> Tensor:
+        """As it is heard; without the first and last frames, which overlap with fewer than they do in a whole sound."""
         edge = self.settings.stft.n_fft // 2
-        inner = slice(edge, made.shape[1] - edge)
-        losses = {"spectral": self._resolutions(made[:, inner], clean[:, inner]).mean()}
+        return self._transform.de_emphasised(samples)[:, edge : samples.shape[1] - edge]
+
+    def _losses(self, made: Tensor, clean: Tensor) -> dict[str, Tensor]:
+        losses = {"spectral": self._resolutions(made, clean).mean()}
         # What lies between harmonics is much of what logarithms see; the bands hold the level of what is heard.
-        bands = [self._transform.mel(self._transform.spectra(one[:, inner]).abs()) for one in (made, clean)]
+        bands = [self._transform.mel(self._transform.spectra(one).abs()) for one in (made, clean)]
         losses["bands"] = log_and_loudness_error(*bands).mean()
         if self.kind == "speech":
             rate = self.settings.stft.sample_rate
-            heard, meant = (_at_rate(one[:, inner], rate, _LISTENED_HZ) for one in (made, clean))
+            heard, meant = (_at_rate(one, rate, _LISTENED_HZ) for one in (made, clean))
             losses["perceptual"] = self.perceptual_weight * self._hearing(heard, meant).mean()
         return losses
+
+    def _judged(self, state: State, made: Tensor, clean: Tensor) -> dict[str, Tensor]:
+        """What critics say, who learn first."""
+        critics = state.networks[_CRITICS]
+        for group in state.optimizers[_CRITICS].param_groups:
+            group["lr"] = self.critics_rate
+        descend(state, _CRITICS, critics_loss(critics(clean), critics(made.detach())), max_norm=5.0)
+        with torch.no_grad():
+            recorded = critics(clean)
+        seen = critics(made)
+        # They know nothing at first, so their word counts for more and more during a third of their time.
+        begun = (state.progress - 1.0 + self.critics_share) / self.critics_share
+        say = min(1.0, 3.0 * begun)
+        return {
+            "doubt": say * self.doubt_weight * doubt_loss(seen),
+            "seen": say * self.seen_weight * seen_loss(recorded, seen),
+        }
 
     @cached_property
     def _transform(self) -> _Transform:
