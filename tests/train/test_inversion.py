@@ -365,6 +365,11 @@ def test_critics_have_their_say_at_the_end_and_for_speech_only(clips, tmp_path):
     begun.progress = 0.6
     assert "doubt" not in recipe.step(begun, batch)
     assert all(torch.equal(one, two) for one, two in zip(before, begun.networks["critics"].parameters(), strict=True))
+    scores = {}
+    for begun.progress in (0.7, 0.75, 0.85, 1.0):
+        scores[begun.progress] = recipe.evaluate(begun)["score"]
+    gains = [scores[each] - scores[0.7] for each in (0.75, 0.85, 1.0)]
+    assert gains == pytest.approx([0.05, 0.1, 0.1])
     begun.progress = 0.75
     said = recipe.step(begun, batch)
     assert {"doubt", "seen"} <= set(said)

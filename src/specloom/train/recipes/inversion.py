@@ -49,6 +49,7 @@ _MAGNITUDE, _REFINE, _CRITICS = "magnitude", "refine", "critics"
 _WARM_UP = 24
 _N_VALIDATION, _VALIDATION_S, _LEAST_VALIDATION_S = 16, 5.0, 0.5
 _LISTENED_HZ = 16_000
+_CRITICS_WORTH = 0.1
 
 
 class Batch(NamedTuple):
@@ -199,7 +200,7 @@ class Inversion:
         clean = samples[:, n_fft // 2 + begin * hop :][:, : made.shape[1]] * _per_sample(inside, hop)
         made, clean = (self._inner(one) for one in (made, clean))
         losses = self._losses(made, clean)
-        if self._has_critics and state.progress > 1.0 - self.critics_share:
+        if self._say(state) > 0.0:
             losses |= self._judged(state, made, clean)
         norm = descend(state, _REFINE, torch.stack(list(losses.values())).sum(), max_norm=1.0)
         return {name: loss.detach() for name, loss in losses.items()} | {"gradient_norm": norm}
@@ -244,13 +245,18 @@ class Inversion:
         with torch.no_grad():
             recorded = critics(clean)
         seen = critics(made)
-        # They know nothing at first, so their word counts for more and more during a third of their time.
-        begun = (state.progress - 1.0 + self.critics_share) / self.critics_share
-        say = min(1.0, 3.0 * begun)
+        say = self._say(state)
         return {
             "doubt": say * self.doubt_weight * doubt_loss(seen),
             "seen": say * self.seen_weight * seen_loss(recorded, seen),
         }
+
+    def _say(self, state: State) -> float:
+        """How much the critics' word counts: more and more in the first third of their time, for they learn first."""
+        if not self._has_critics:
+            return 0.0
+        begun = (state.progress - 1.0 + self.critics_share) / self.critics_share
+        return min(1.0, max(0.0, 3.0 * begun))
 
     @cached_property
     def _transform(self) -> _Transform:
@@ -287,13 +293,15 @@ class Inversion:
         """Scores of held-back recordings after the whole way, as users go it.
 
         ``spectral`` is the loss; ``pesq`` and ``stoi`` at 16 kHz, of speech where the extra ``eval`` is installed. The
-        score is PESQ plus five times STOI minus the spectral loss; of what was not taken, nothing.
+        score is PESQ plus five times STOI minus the spectral loss; of what was not taken, nothing. None of them hears
+        what critics bring (DistillMOS does, which is not at hand here), so their say is added, as a tenth.
         """
         networks = Networks(**{name: _as_session(state.evaluated(name), name) for name in (_MAGNITUDE, _REFINE)})
         rows = [self._scores(networks, samples, state.device) for samples in self._held_back]
         names = {name for row in rows for name in row}
         means = {name: float(np.mean([row[name] for row in rows if name in row])) for name in sorted(names)}
         means["score"] = means.get("pesq", 0.0) + 5.0 * means.get("stoi", 0.0) - means["spectral"]
+        means["score"] += _CRITICS_WORTH * self._say(state)
         return means
 
     def _scores(self, networks: Networks, samples: FloatArray, device: torch.device) -> dict[str, float]:
