@@ -108,6 +108,6 @@ INVERSION_CUT_BAR, PEAK_BAR_DB = 1e-4, 1.0
 INVERSION_BARS = {
     "speech16": InversionBars(least={"PESQ": 3.6, "STOI": 0.976, "DistillMOS": 3.65}, most_cost=0.015),
     "tacotron": InversionBars(gain={"PESQ": 0.3}),
-    "music22": InversionBars(gain={"PESQ": 0.0, "LSD dB": 0.0}),
+    "music22": InversionBars(gain={"PESQ": 0.2, "LSD dB": 0.1}),
 }
 DENOISE_PESQ_BAR, DENOISE_STOI_BAR = 3.0, 0.93

@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from specloom.artifact import Header
+from specloom.artifact import Header, ModelOrigin
 from specloom.artifact.strict_json import from_plain
 from specloom.inversion import MelSettings
 from specloom.runtime import load_model, shipped_models
@@ -62,6 +62,14 @@ def measured(model: str, pairs: Path) -> EvaluationReport:
         return evaluate(pairs, model_systems([model]), folder=folder, rate=16_000, jobs=2)
 
 
+def _hours(origin: ModelOrigin) -> dict[str, str]:
+    seen = f"{origin.audio_hours_seen:.0f} h"
+    if not origin.noise_hours:
+        return {"recordings": f"{origin.speech_hours:.1f} h", "seen": f"{seen} in {origin.steps} steps"}
+    hours = f"{origin.speech_hours:.1f} h, {origin.noise_hours:.1f} h"
+    return {"speech, noise": hours, "seen": f"{seen} of mixes in {origin.steps} steps"}
+
+
 def facts(header: Header) -> str:
     """What the file says about itself."""
     origin = header.origin
@@ -73,8 +81,7 @@ def facts(header: Header) -> str:
         "network": "; ".join(networks),
         "features": ", ".join(f"{name} {shown(value)}" for name, value in header.features.items()),
         "recipe, seed": f"{origin.recipe}, {origin.seed}",
-        "speech, noise": f"{origin.speech_hours:.1f} h, {origin.noise_hours:.1f} h",
-        "seen": f"{origin.audio_hours_seen:.0f} h of mixes in {origin.steps} steps",
+        **_hours(origin),
         "made with": header.made_with,
     }
     return "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items())])
