@@ -213,7 +213,7 @@ def _result(model: str, inverter: MelInverter, ways: dict[str, Way], recordings:
         )
         for name, way in ways.items()
     ]
-    held = _held(bars, neural, best)
+    held, peaky = _held(bars, neural, best), _peaks(inverter, recordings)
     peaks = np.subtract(neural.peaks_db, best.peaks_db)
     lines += [
         *_margins(neural, best, known),
@@ -222,7 +222,7 @@ def _result(model: str, inverter: MelInverter, ways: dict[str, Way], recordings:
             ours=f"{np.median(peaks):+.1f} dB (10th and 90th percentile {np.percentile(peaks, 10):+.1f}, "
             f"{np.percentile(peaks, 90):+.1f})",
         ),
-        *_peaks(inverter, recordings),
+        *peaky,
         *_cut(inverter, recordings.clips[0]),
         *held,
     ]
@@ -230,16 +230,16 @@ def _result(model: str, inverter: MelInverter, ways: dict[str, Way], recordings:
     return Result(
         name=f"inversion-{model}",
         title=f"mel spectra to sound with networks, model {model}: {inverter.settings}",
-        measured=" / ".join(line.ours for line in held),
-        bar=" / ".join(line.bar for line in held),
+        measured=" / ".join(line.ours for line in (*held, *peaky)),
+        bar=" / ".join(line.bar for line in (*held, *peaky)),
         lines=tuple(lines),
         audio=recordings.words,
         peer=f"librosa {librosa.__version__} feature.inverse.mel_to_audio, {LIBROSA_ITERATIONS} iterations",
         notes=(
             "Figures are means over pieces (of a piece the mean of its stretches, without those in which PESQ refuses "
             "one of the ways): PESQ and STOI at 16 kHz, LSD the log-spectral distance at 2048/512. The stream gives "
-            f"samples out {1000 * latency:.0f} ms after they were analysed; frames come one by one. Cost is CPU time on one "
-            "thread, everything included, the median over clips.",
+            f"samples out {1000 * latency:.0f} ms after they were analysed; frames come one by one. Cost is CPU time "
+            "on one thread, everything included, the median over clips.",
         ),
     )
 
@@ -275,9 +275,9 @@ def _peaks(inverter: MelInverter, recordings: Recordings) -> list[Line]:
     return [
         Line(
             what=f"{what}: peak over that of the loudest of our classical ways",
-            ours=f"median {np.median(over):+.1f} dB, {100 * np.mean(np.array(over) <= PEAK_BAR_DB):.0f} % within "
-            f"{PEAK_BAR_DB:g} dB, at most {max(over):+.1f} dB",
-            bar=f"≤ {PEAK_BAR_DB:g} dB",
+            ours=f"{100 * np.mean(np.array(over) <= PEAK_BAR_DB):.0f} % within {PEAK_BAR_DB:g} dB, median "
+            f"{np.median(over):+.1f} dB, at most {max(over):+.1f} dB",
+            bar=f"all within {PEAK_BAR_DB:g} dB",
             met=bool(max(over) <= PEAK_BAR_DB),
         )
         for what, over in ((f"{len(frames)} single frames", frames), (f"{len(edges)} edges of cuts of 1 s", edges))
