@@ -137,17 +137,20 @@ def _manifest(folder: Path) -> list[dict[str, str]]:
 
 def _stretches(path: Path, sample_rate: int) -> list[Clip]:
     """All of a piece of music, cut; no rest that is shorter than half a stretch, unless it is all there is."""
-    audio = specloom.load(path, channels="mono")
-    samples = specloom.resample(audio.samples, audio.sample_rate, sample_rate)
+    samples = _mono(path, sample_rate)
     n = int(LONGEST_S * sample_rate)
     cut = [np.ascontiguousarray(samples[begin : begin + n]) for begin in range(0, samples.size, n)]
     return [Clip(each, False, sample_rate, path.stem) for each in cut if each.size >= n // 2 or len(cut) == 1]
 
 
+def _mono(path: Path, sample_rate: int) -> Samples:
+    audio = specloom.load(path, channels="mono")
+    return specloom.resample(audio.samples, audio.sample_rate, sample_rate)
+
+
 def _clip(path: Path, is_speech: bool, sample_rate: int) -> Clip:
     """The first seconds of speech, the middle of music (which often fades in)."""
-    audio = specloom.load(path, channels="mono")
-    samples = specloom.resample(audio.samples, audio.sample_rate, sample_rate)
+    samples = _mono(path, sample_rate)
     n = min(samples.size, int(LONGEST_S * sample_rate))
     begin = 0 if is_speech else (samples.size - n) // 2
     return Clip(np.ascontiguousarray(samples[begin : begin + n]), is_speech, sample_rate)

@@ -70,7 +70,7 @@ def _measured(model: str, recordings: Recordings) -> Result:
     ways: dict[str, Way] = {}
     for clip in recordings.clips:
         rate = inverter.settings.stft.sample_rate
-        samples = np.asarray(specloom.resample(clip.samples, clip.sample_rate, rate), dtype=np.float32)
+        samples = _samples(clip, rate)
         mel = _mel(samples, inverter.settings)
         for name, call in _calls(inverter, mel, samples.size).items():
             seconds, made = timed(call)
@@ -99,6 +99,10 @@ def _comparable(ways: dict[str, Way], pieces: list[str]) -> None:
         for way in those:
             values = np.array(way.figures[figure])[measured]
             way.figures[figure] = [float(values[kept == piece].mean()) for piece in dict.fromkeys(kept.tolist())]
+
+
+def _samples(clip: Clip, rate: int) -> np.ndarray:
+    return np.asarray(specloom.resample(clip.samples, clip.sample_rate, rate), dtype=np.float32)
 
 
 def _mel(samples: np.ndarray, settings: MelSettings) -> np.ndarray:
@@ -266,7 +270,7 @@ def _peaks(inverter: MelInverter, recordings: Recordings) -> list[Line]:
     frames, edges = [], []
     n, edge = inverter.settings.stft.sample_rate, inverter.settings.stft.n_fft // 2
     for clip in recordings.clips:
-        samples = np.asarray(specloom.resample(clip.samples, clip.sample_rate, n), dtype=np.float32)
+        samples = _samples(clip, n)
         mel = _mel(samples, inverter.settings)
         for at in np.linspace(0, mel.shape[1] - 1, 7)[1:-1].astype(int):
             frames += _over_classical(inverter, mel[:, at : at + 1], inverter.settings.stft.hop_length, [slice(None)])
@@ -298,7 +302,7 @@ def _over_classical(inverter: MelInverter, mel: np.ndarray, length: int, places:
 def _cut(inverter: MelInverter, clip: Clip) -> list[Line]:
     """Frame by frame against all at once, of the largest sample; that the stream is not the whole is no bar."""
     rate = inverter.settings.stft.sample_rate
-    samples = np.asarray(specloom.resample(clip.samples, clip.sample_rate, rate), dtype=np.float32)
+    samples = _samples(clip, rate)
     mel = _mel(samples, inverter.settings)
     frames = np.split(mel, mel.shape[1], axis=1)
     whole, blocks = inverter.process(mel), np.concatenate(list(inverter.blocks(frames)))

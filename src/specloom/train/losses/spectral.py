@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from specloom.train.nn.spectrum import windowed_magnitude
+
 
 def compressed_spectral_loss(
     estimate: Tensor, clean: Tensor, *, exponent: float = 0.3, complex_share: float = 0.3, lost_speech: float = 0.0
@@ -70,14 +72,10 @@ class ResolutionsLoss(nn.Module):
         """``estimate, clean (batch, n_samples)`` -> ``(batch,)``."""
         total = torch.zeros(len(clean), device=clean.device)
         for n_fft in self._n_ffts:
-            found, wanted = (self._magnitude(one, n_fft) for one in (estimate, clean))
+            window = getattr(self, f"window{n_fft}")
+            found, wanted = (windowed_magnitude(one, window) for one in (estimate, clean))
             total = total + log_and_loudness_error(found, wanted, floor=self._floor)
         return total / len(self._n_ffts)
-
-    def _magnitude(self, samples: Tensor, n_fft: int) -> Tensor:
-        window = getattr(self, f"window{n_fft}")
-        spec = torch.stft(samples, n_fft, n_fft // 4, window=window, center=False, return_complex=True)
-        return (spec.real.square() + spec.imag.square() + 1e-12).sqrt()
 
 
 def log_and_loudness_error(found: Tensor, wanted: Tensor, *, floor: float = 1e-4) -> Tensor:

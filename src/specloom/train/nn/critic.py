@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import weight_norm
 
+from specloom.train.nn.spectrum import windowed_magnitude
+
 # 80 dB below the loudest: what logarithms begin at.
 _FLOOR = 1e-4
 
@@ -39,7 +41,6 @@ class SpectralCritic(nn.Module):
 
     def __init__(self, n_fft: int, *, channels: int = 16) -> None:
         super().__init__()
-        self._n_fft = n_fft
         self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
         self.layers = nn.ModuleList(
             [
@@ -53,10 +54,7 @@ class SpectralCritic(nn.Module):
 
     def forward(self, samples: Tensor) -> Verdict:
         """``(batch, n_samples)`` -> `Verdict`."""
-        spec = torch.stft(
-            samples, self._n_fft, self._n_fft // 4, window=self.window, center=False, return_complex=True
-        ).transpose(1, 2)
-        magnitude = (spec.real.square() + spec.imag.square() + 1e-12).sqrt()
+        magnitude = windowed_magnitude(samples, self.window).transpose(1, 2)
         loudest = magnitude.amax((1, 2), keepdim=True).clamp_min(1e-5)
         x = (0.22 * torch.log(magnitude / loudest + _FLOOR) + 0.8).unsqueeze(1)
         seen = []

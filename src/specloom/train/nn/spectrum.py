@@ -31,6 +31,16 @@ def analysed(samples: Tensor, features: SpectrumFeatures) -> Tensor:
     return torch.view_as_real(torch.fft.rfft(frames))
 
 
+def windowed_magnitude(samples: Tensor, window: Tensor) -> Tensor:
+    """Magnitudes with a hop of a quarter of the window, ``(batch, n_samples)`` -> ``(batch, n_bins, n_frames)``.
+
+    A little above nothing everywhere, so that they have a slope; no frame reaches beyond the samples.
+    """
+    n_fft = len(window)
+    spec = torch.stft(samples, n_fft, n_fft // 4, window=window, center=False, return_complex=True)
+    return (spec.real.square() + spec.imag.square() + 1e-12).sqrt()
+
+
 def with_context(spec: Tensor, features: SpectrumFeatures) -> Tensor:
     """The same spectra with frames of zeros on both sides: ``(batch, left + n_frames + right, n_bins, 2)``."""
     return torch.nn.functional.pad(spec, (0, 0, 0, 0, features.left_frames, features.right_frames))

@@ -200,8 +200,9 @@ class Inversion:
         clean = samples[:, n_fft // 2 + begin * hop :][:, : made.shape[1]] * _per_sample(inside, hop)
         made, clean = (self._inner(one) for one in (made, clean))
         losses = self._losses(made, clean)
-        if self._say(state) > 0.0:
-            losses |= self._judged(state, made, clean)
+        say = self._say(state)
+        if say > 0.0:
+            losses |= self._judged(state, made, clean, say)
         norm = descend(state, _REFINE, torch.stack(list(losses.values())).sum(), max_norm=1.0)
         return {name: loss.detach() for name, loss in losses.items()} | {"gradient_norm": norm}
 
@@ -236,8 +237,8 @@ class Inversion:
             losses["perceptual"] = self.perceptual_weight * self._hearing(heard, meant).mean()
         return losses
 
-    def _judged(self, state: State, made: Tensor, clean: Tensor) -> dict[str, Tensor]:
-        """What critics say, who learn first."""
+    def _judged(self, state: State, made: Tensor, clean: Tensor, say: float) -> dict[str, Tensor]:
+        """What critics say, who learn first; `say` is how much it counts."""
         critics = state.networks[_CRITICS]
         for group in state.optimizers[_CRITICS].param_groups:
             group["lr"] = self.critics_rate
@@ -245,7 +246,6 @@ class Inversion:
         with torch.no_grad():
             recorded = critics(clean)
         seen = critics(made)
-        say = self._say(state)
         return {
             "doubt": say * self.doubt_weight * doubt_loss(seen),
             "seen": say * self.seen_weight * seen_loss(recorded, seen),
